@@ -1,0 +1,1 @@
+//! The event-stream format of Server-Sent Events, sans-I/O.
