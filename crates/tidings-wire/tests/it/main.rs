@@ -1,0 +1,3 @@
+//! The guarantees of the format, one file for each.
+
+mod encode;
