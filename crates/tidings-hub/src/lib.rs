@@ -1,1 +1,38 @@
-//! The core of the hub.
+//! The core of the Tidings hub: a log of updates, and subscriptions that are cursors over it.
+//!
+//! *History is the queue.* A hub keeps one log; a subscription is a place in it. Being up to date, being behind and
+//! resuming after a reconnect are one thing, so there is no queue per subscriber to grow, to overflow or to leave a
+//! seam between replay and live.
+//!
+//! This crate knows no sockets, no HTTP and no JSON.
+
+mod admission;
+mod close;
+mod config;
+mod error;
+mod grants;
+mod hub;
+mod index;
+mod log;
+mod position;
+mod presence;
+mod selector;
+mod state;
+mod stats;
+mod subscriber;
+mod subscription;
+mod template;
+mod update;
+
+pub use close::CloseReason;
+pub use config::{HubConfig, Limits, Retention};
+pub use error::{PublishError, SubscribeError};
+pub use grants::Grants;
+pub use hub::Hub;
+pub use position::{Epoch, InvalidPosition, Position};
+pub use presence::Announcer;
+pub use selector::{Kind, Selector};
+pub use stats::Stats;
+pub use subscriber::{InvalidSubscriberId, Start, Subscriber, SubscriberId};
+pub use subscription::{Delivery, Gap, Resume, Subscription};
+pub use update::{LoggedUpdate, Receipt, Update};

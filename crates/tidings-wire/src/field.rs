@@ -15,7 +15,7 @@ use crate::InvalidField;
 ///
 /// Any text without NUL, CR and LF; the value space of WHATWG HTML 9.2.4. It may be empty: an empty
 /// id resets the client's last event id. Cloning shares the text.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(Arc<str>);
 
 impl EventId {

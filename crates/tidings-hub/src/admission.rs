@@ -1,0 +1,96 @@
+//! Counts open subscriptions against the limits. A newcomer over a limit is refused: evicting an older one instead
+//! would set off a reconnect storm.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::config::Limits;
+use crate::error::SubscribeError;
+use crate::index::Index;
+use crate::subscriber::Subscriber;
+
+/// How many subscriptions are open, in all, by user and by address.
+#[derive(Debug, Default)]
+pub(crate) struct Admission {
+    streams: usize,
+    users: HashMap<Arc<str>, usize>,
+    addresses: HashMap<IpAddr, usize>,
+}
+
+impl Admission {
+    /// Counts a newcomer, or says which limit is in its way and counts nothing.
+    pub(crate) fn admit(
+        &mut self,
+        subscriber: &Subscriber,
+        index: &Index,
+        limits: &Limits,
+    ) -> Result<(), SubscribeError> {
+        self.check(subscriber, index, limits)?;
+        self.streams += 1;
+        if let Some(user) = &subscriber.user {
+            *self.users.entry_ref(user).or_default() += 1;
+        }
+        if let Some(address) = subscriber.address {
+            *self.addresses.entry(address).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// Stops counting one that was admitted.
+    pub(crate) fn release(&mut self, subscriber: &Subscriber) {
+        self.streams -= 1;
+        if let Some(user) = &subscriber.user
+            && let Some(count) = self.users.get_mut(user)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.users.remove(user);
+            }
+        }
+        if let Some(address) = subscriber.address
+            && let Some(count) = self.addresses.get_mut(&address)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.addresses.remove(&address);
+            }
+        }
+    }
+
+    fn check(
+        &self,
+        subscriber: &Subscriber,
+        index: &Index,
+        limits: &Limits,
+    ) -> Result<(), SubscribeError> {
+        if subscriber.selectors.is_empty() {
+            return Err(SubscribeError::NoSelector);
+        }
+        if subscriber.selectors.len() > limits.selectors {
+            return Err(SubscribeError::TooManySelectors { limit: limits.selectors });
+        }
+        if let Some(limit) = reached(limits.streams, Some(&self.streams)) {
+            return Err(SubscribeError::HubFull { limit });
+        }
+        let of_user = subscriber.user.as_ref().and_then(|user| self.users.get(user));
+        if let Some(limit) = reached(limits.per_user, of_user) {
+            return Err(SubscribeError::UserFull { limit });
+        }
+        let of_address = subscriber.address.and_then(|address| self.addresses.get(&address));
+        if let Some(limit) = reached(limits.per_address, of_address) {
+            return Err(SubscribeError::AddressFull { limit });
+        }
+        let full = limits.per_topic.and_then(|limit| {
+            let selector = subscriber.selectors.iter().find(|s| index.subscribers(s) >= limit)?;
+            Some(SubscribeError::TopicFull { selector: selector.as_str().to_owned(), limit })
+        });
+        full.map_or(Ok(()), Err)
+    }
+}
+
+/// The limit, if as many as it allows are counted.
+fn reached(limit: Option<usize>, count: Option<&usize>) -> Option<usize> {
+    limit.filter(|&limit| count.copied().unwrap_or_default() >= limit)
+}

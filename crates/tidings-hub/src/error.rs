@@ -1,0 +1,108 @@
+//! Why the hub turns a publish or a subscribe away.
+
+use std::fmt;
+
+/// Why an update was not published. Nothing of it is in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// It names no topic.
+    NoTopic,
+    /// Its own id begins with `#`, which is kept for ids that the hub makes.
+    ReservedId,
+    /// It weighs more than the whole log may.
+    TooLarge {
+        /// What it weighs, in bytes.
+        bytes: usize,
+        /// What the log may hold, in bytes.
+        limit: usize,
+    },
+    /// Another update was published with the same idempotency key.
+    KeyReused,
+    /// The hub is closing.
+    Closed,
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoTopic => f.write_str("an update needs at least one topic"),
+            Self::ReservedId => {
+                f.write_str("an id may not begin with '#', which marks ids that the hub makes")
+            }
+            Self::TooLarge { bytes, limit } => {
+                write!(f, "the update takes {bytes} bytes, the whole log may hold {limit}")
+            }
+            Self::KeyReused => f.write_str("the idempotency key was used for another update"),
+            Self::Closed => f.write_str("the hub is closing"),
+        }
+    }
+}
+
+impl std::error::Error for PublishError {}
+
+/// Why a subscription was not opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// It names no selector.
+    NoSelector,
+    /// It names more selectors than one subscription may have.
+    TooManySelectors {
+        /// How many it may have.
+        limit: usize,
+    },
+    /// The hub has as many subscriptions as it may have.
+    HubFull {
+        /// How many it may have.
+        limit: usize,
+    },
+    /// The user has as many subscriptions as one user may have.
+    UserFull {
+        /// How many one user may have.
+        limit: usize,
+    },
+    /// The address has as many subscriptions as one address may have.
+    AddressFull {
+        /// How many one address may have.
+        limit: usize,
+    },
+    /// A selector has as many subscriptions as one selector may have.
+    TopicFull {
+        /// The selector.
+        selector: String,
+        /// How many one selector may have.
+        limit: usize,
+    },
+    /// The hub is closing.
+    Closed,
+}
+
+impl fmt::Display for SubscribeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSelector => f.write_str("a subscription needs at least one topic selector"),
+            Self::TooManySelectors { limit } => {
+                write!(f, "a subscription may have at most {limit} topic selectors")
+            }
+            Self::HubFull { limit } => {
+                write!(f, "the hub has reached its limit of {limit} streams")
+            }
+            Self::UserFull { limit } => {
+                write!(f, "the user has reached the limit of {limit} streams")
+            }
+            Self::AddressFull { limit } => {
+                write!(f, "the address has reached the limit of {limit} streams")
+            }
+            Self::TopicFull { selector, limit } => {
+                write!(
+                    f,
+                    "the topic selector {selector:?} has reached the limit of {limit} streams"
+                )
+            }
+            Self::Closed => f.write_str("the hub is closing"),
+        }
+    }
+}
+
+impl std::error::Error for SubscribeError {}

@@ -1,0 +1,173 @@
+//! The hub's handle: publish, subscribe, look, close.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use parking_lot::{Mutex, MutexGuard};
+use tidings_wire::EventId;
+use tokio::time::Instant;
+
+use crate::close::CloseReason;
+use crate::config::HubConfig;
+use crate::error::{PublishError, SubscribeError};
+use crate::index::SubscriberKey;
+use crate::position::Epoch;
+use crate::presence::Announcer;
+use crate::state::State;
+use crate::stats::Stats;
+use crate::subscriber::{Start, Subscriber};
+use crate::subscription::Subscription;
+use crate::update::{Receipt, Update};
+
+/// A handle to a hub. Clones are handles to the same hub.
+///
+/// ```
+/// use tidings_hub::{Delivery, Epoch, Grants, Hub, HubConfig, Selector, Start, Subscriber, SubscriberId, Update};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?.block_on(async {
+/// let hub = Hub::new(Epoch::random()?, HubConfig::default(), None);
+/// let subscriber = Subscriber {
+///     id: SubscriberId::random()?,
+///     selectors: vec![Selector::new("news/{id}")],
+///     grants: Grants::none(),
+///     user: None,
+///     address: None,
+///     payload: None,
+/// };
+/// let mut subscription = hub.subscribe(subscriber, Start::Live)?;
+/// hub.publish(Update::new("news/1", "hello"))?;
+/// let Delivery::Updates(updates) = subscription.next().await else { panic!("nothing was lost or closed") };
+/// assert!(updates[0].frame.ends_with(b"data: hello\n\n"));
+/// # Ok(()) })
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Hub(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    epoch: Epoch,
+    announcer: Option<Box<dyn Announcer>>,
+    /// Held for as long as one publish, one read or one look takes; never across an await.
+    state: Mutex<State>,
+}
+
+impl Hub {
+    /// A hub with an empty log.
+    pub fn new(epoch: Epoch, config: HubConfig, announcer: Option<Box<dyn Announcer>>) -> Self {
+        Self(Arc::new(Inner { epoch, announcer, state: Mutex::new(State::new(epoch, config)) }))
+    }
+
+    /// Which log the hub has.
+    pub fn epoch(&self) -> Epoch {
+        self.0.epoch
+    }
+
+    /// Puts an update into the log and wakes the subscribers that it is for.
+    ///
+    /// # Errors
+    /// When the update is not one ([`PublishError::NoTopic`], [`PublishError::ReservedId`]), is too large for the log,
+    /// reuses an idempotency key, or the hub is closing. The log is unchanged then.
+    pub fn publish(&self, update: Update) -> Result<Receipt, PublishError> {
+        let mut woken = Vec::new();
+        let result = self.lock().publish(update, Instant::now(), &mut woken);
+        woken.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    /// Publishes several updates, in order, at less cost than one by one. Each has its own result.
+    pub fn publish_all(
+        &self,
+        updates: impl IntoIterator<Item = Update>,
+    ) -> Vec<Result<Receipt, PublishError>> {
+        let mut woken = Vec::new();
+        let now = Instant::now();
+        let mut state = self.lock();
+        let results =
+            updates.into_iter().map(|update| state.publish(update, now, &mut woken)).collect();
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+        results
+    }
+
+    /// Opens a subscription.
+    ///
+    /// # Errors
+    /// When a limit is reached, no selector is named, or the hub is closing.
+    pub fn subscribe(
+        &self,
+        subscriber: Subscriber,
+        start: Start,
+    ) -> Result<Subscription, SubscribeError> {
+        let announcements =
+            self.0.announcer.as_ref().map(|a| a.joined(&subscriber)).unwrap_or_default();
+        let subscriber = Arc::new(subscriber);
+        let mut woken = Vec::new();
+        let opened = self.lock().subscribe(
+            Arc::clone(&subscriber),
+            start,
+            announcements,
+            Instant::now(),
+            &mut woken,
+        );
+        woken.into_iter().for_each(Waker::wake);
+        let (key, resume) = opened?;
+        Ok(Subscription::new(self.clone(), key, subscriber, resume))
+    }
+
+    /// Who is subscribed, in no order.
+    pub fn subscribers(&self) -> Vec<Arc<Subscriber>> {
+        self.lock().members.iter().map(|(_, member)| Arc::clone(&member.subscriber)).collect()
+    }
+
+    /// The id of the newest retained update.
+    pub fn last_event_id(&self) -> Option<EventId> {
+        self.lock().log.newest().map(|update| update.id.clone())
+    }
+
+    /// What the hub holds now.
+    pub fn stats(&self) -> Stats {
+        let state = self.lock();
+        let (oldest, next) = (state.log.oldest(), state.log.next());
+        let retained = |seq| (next > oldest).then(|| state.log.position(seq));
+        Stats {
+            subscribers: state.members.len(),
+            published: state.published,
+            gaps: state.gaps,
+            updates: state.log.len(),
+            bytes: state.log.bytes(),
+            topics: state.index.retained_topics(),
+            oldest: retained(oldest),
+            newest: retained(next.saturating_sub(1)),
+        }
+    }
+
+    /// Refuses every publish and every new subscription from now on. Open subscriptions go on until they are closed.
+    pub fn close(&self) {
+        self.lock().closing = true;
+    }
+
+    /// Lets up to `count` open subscriptions end, each once it has everything it is owed. Answers how many were still
+    /// open: fewer than `count` means that none is left.
+    pub fn close_some(&self, count: usize, reason: CloseReason) -> usize {
+        let woken = self.lock().close_some(count, reason);
+        let closed = woken.closed;
+        woken.wakers.into_iter().for_each(Waker::wake);
+        closed
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock()
+    }
+
+    /// Ends a subscription and tells the others.
+    pub(crate) fn leave(&self, key: SubscriberKey) {
+        let Some(subscriber) = self.lock().leave(key) else { return };
+        let Some(announcer) = &self.0.announcer else { return };
+        for update in announcer.left(&subscriber) {
+            // A closing hub takes no more updates; there is nobody left to tell then.
+            drop(self.publish(update));
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! What the hub's one lock protects: the log, the index over it, and the subscribers with their cursors.
+//!
+//! A subscriber's cursor is the first update it is still owed, or none when it is up to date. A publish sets the cursor
+//! of those who were up to date; a read moves it on. There is no queue: being behind, replaying after a reconnect and
+//! being up to date are the same state with another number in it.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::task::Waker;
+
+use hashbrown::DefaultHashBuilder;
+use slab::Slab;
+use tokio::time::Instant;
+
+use crate::admission::Admission;
+use crate::close::CloseReason;
+use crate::config::HubConfig;
+use crate::error::{PublishError, SubscribeError};
+use crate::index::{Index, NodeKey, SubscriberKey};
+use crate::log::{Found, Log};
+use crate::position::{Epoch, Position};
+use crate::subscriber::{Start, Subscriber};
+use crate::subscription::{Delivery, Gap, Resume};
+use crate::update::{Idempotency, LoggedUpdate, Receipt, Update};
+
+/// How many updates one read gives at the most, so that the lock is held briefly.
+const READ_UPDATES: usize = 64;
+/// After how many bytes a read gives no further update.
+const READ_BYTES: usize = 16 * 1024;
+/// How many updates one read looks at in search of some that the subscriber may receive.
+const READ_CANDIDATES: usize = 4096;
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) log: Log,
+    pub(crate) index: Index,
+    pub(crate) members: Slab<Member>,
+    pub(crate) published: u64,
+    pub(crate) gaps: u64,
+    pub(crate) closing: bool,
+    admission: Admission,
+    config: HubConfig,
+    hasher: DefaultHashBuilder,
+}
+
+/// A subscriber and where it stands.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) subscriber: Arc<Subscriber>,
+    /// Its nodes, and its slot in each one's list of subscribers.
+    places: Vec<Place>,
+    /// The cursor: the first update it is still owed.
+    owed: Option<u64>,
+    /// Set when updates that it may have been owed are lost and it was not told yet.
+    gap: Option<Gap>,
+    /// Set when it shall end once it has what it is owed.
+    pub(crate) closed: Option<CloseReason>,
+    /// Who waits for it to be owed something.
+    pub(crate) waker: Option<Waker>,
+}
+
+#[derive(Debug)]
+struct Place {
+    node: NodeKey,
+    slot: usize,
+}
+
+/// What a read found.
+pub(crate) enum Read {
+    Ready(Delivery),
+    /// The subscriber is up to date.
+    UpToDate,
+    /// Nothing so far for this subscriber; there is more to look at.
+    Again,
+}
+
+/// Subscriptions that were told to end.
+pub(crate) struct Closing {
+    pub(crate) closed: usize,
+    pub(crate) wakers: Vec<Waker>,
+}
+
+impl State {
+    pub(crate) fn new(epoch: Epoch, config: HubConfig) -> Self {
+        Self {
+            log: Log::new(epoch, config.retention),
+            index: Index::new(),
+            members: Slab::new(),
+            published: 0,
+            gaps: 0,
+            closing: false,
+            admission: Admission::default(),
+            config,
+            hasher: DefaultHashBuilder::default(),
+        }
+    }
+
+    /// Puts an update into the log and collects who was waiting for it.
+    pub(crate) fn publish(
+        &mut self,
+        mut update: Update,
+        now: Instant,
+        woken: &mut Vec<Waker>,
+    ) -> Result<Receipt, PublishError> {
+        self.check(&update)?;
+        let idempotency = update
+            .idempotency_key
+            .take()
+            .map(|key| Idempotency { digest: self.digest(&update), key });
+        if let Some(Idempotency { key, digest }) = &idempotency
+            && let Some(first) = self.log.with_key(key)
+        {
+            if first.idempotency.as_ref().is_none_or(|known| known.digest != *digest) {
+                return Err(PublishError::KeyReused);
+            }
+            return Ok(Receipt { id: first.id.clone(), position: first.position, repeated: true });
+        }
+        let topics = self.index.intern(&update.topics);
+        let entry = self.log.append(update, topics, idempotency, now);
+        let members = &mut self.members;
+        self.index.append(&entry, |subscribers| {
+            for &key in subscribers {
+                let Some(member) = members.get_mut(key) else { continue };
+                if member.owed.is_none() && member.may_receive(&entry) {
+                    member.owed = Some(entry.position.seq);
+                    woken.extend(member.waker.take());
+                }
+            }
+        });
+        self.published += 1;
+        self.evict(now);
+        Ok(Receipt { id: entry.id.clone(), position: entry.position, repeated: false })
+    }
+
+    fn check(&self, update: &Update) -> Result<(), PublishError> {
+        if self.closing {
+            return Err(PublishError::Closed);
+        }
+        if update.topics.is_empty() {
+            return Err(PublishError::NoTopic);
+        }
+        if update.id.as_ref().is_some_and(|id| id.as_str().starts_with(Position::MARK)) {
+            return Err(PublishError::ReservedId);
+        }
+        let bytes = update.data.len() + update.topics.iter().map(String::len).sum::<usize>();
+        let limit = self.config.retention.max_bytes / 2;
+        if bytes > limit { Err(PublishError::TooLarge { bytes, limit }) } else { Ok(()) }
+    }
+
+    /// Tells whether a repeated publish is the same one.
+    fn digest(&self, update: &Update) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        update.topics.hash(&mut hasher);
+        update.data.hash(&mut hasher);
+        update.event_type.as_ref().map(AsRef::<str>::as_ref).hash(&mut hasher);
+        update.private.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Lets go of what the retention no longer keeps.
+    pub(crate) fn evict(&mut self, now: Instant) {
+        while let Some(entry) = self.log.evict(now) {
+            self.index.evict(&entry);
+        }
+    }
+
+    /// Opens a subscription. `announcements` are published first, so that it does not begin with its own.
+    pub(crate) fn subscribe(
+        &mut self,
+        subscriber: Arc<Subscriber>,
+        start: Start,
+        announcements: Vec<Update>,
+        now: Instant,
+        woken: &mut Vec<Waker>,
+    ) -> Result<(SubscriberKey, Resume), SubscribeError> {
+        if self.closing {
+            return Err(SubscribeError::Closed);
+        }
+        self.evict(now);
+        self.admission.admit(&subscriber, &self.index, &self.config.limits)?;
+        let (resume, from, gap) = self.resolve(start);
+        for update in announcements {
+            // An announcement too large for the log is no reason to refuse the subscriber.
+            drop(self.publish(update, now, woken));
+        }
+        let key = self.members.vacant_key();
+        let places = self.enter(key, &subscriber);
+        let mut member = Member { subscriber, places, owed: None, gap, closed: None, waker: None };
+        if let Some(from) = from {
+            member.owed = self.next_owed(&member, from);
+        }
+        self.members.insert(member);
+        Ok((key, resume))
+    }
+
+    /// Where a subscription begins: what it is told, from which update on it is owed what matches, and what is lost.
+    fn resolve(&self, start: Start) -> (Resume, Option<u64>, Option<Gap>) {
+        let oldest = self.log.oldest();
+        let id = match start {
+            Start::Live => return (Resume::Live, None, None),
+            Start::Earliest => return (Resume::Earliest, Some(oldest), None),
+            Start::After(id) => id,
+        };
+        let lost = |from: u64, missed| Gap {
+            last_event_id: Some(id.clone()),
+            before: self.log.position(from - 1),
+            missed,
+        };
+        match self.log.find(&id) {
+            Found::From(from) => (Resume::Complete, Some(from), None),
+            Found::Lost { missed: Some(missed) } => {
+                (Resume::Partial, Some(oldest), Some(lost(oldest, Some(missed))))
+            }
+            // Of an unknown id it is not known what came after it: all that is retained may have.
+            Found::Lost { missed: None } => {
+                (Resume::Unknown, Some(oldest), Some(lost(oldest, None)))
+            }
+            Found::Beyond => (Resume::Unknown, None, Some(lost(self.log.next(), None))),
+        }
+    }
+
+    fn enter(&mut self, key: SubscriberKey, subscriber: &Subscriber) -> Vec<Place> {
+        let mut places: Vec<Place> = Vec::with_capacity(subscriber.selectors.len());
+        for selector in &subscriber.selectors {
+            let node = self.index.enter(selector);
+            if places.iter().any(|place| place.node == node) {
+                continue;
+            }
+            if let Some(entered) = self.index.node_mut(node) {
+                places.push(Place { node, slot: entered.subscribers.len() });
+                entered.subscribers.push(key);
+            }
+        }
+        places
+    }
+
+    /// Ends a subscription and tells who it was.
+    pub(crate) fn leave(&mut self, key: SubscriberKey) -> Option<Arc<Subscriber>> {
+        let member = self.members.try_remove(key)?;
+        for place in &member.places {
+            self.vacate(place);
+            self.index.drop_if_unused(place.node);
+        }
+        self.admission.release(&member.subscriber);
+        Some(member.subscriber)
+    }
+
+    /// Frees a slot in a node's list; the list's last subscriber moves into it.
+    fn vacate(&mut self, place: &Place) {
+        let Some(node) = self.index.node_mut(place.node) else { return };
+        if place.slot >= node.subscribers.len() {
+            return;
+        }
+        node.subscribers.swap_remove(place.slot);
+        if node.subscribers.capacity() > 64
+            && node.subscribers.len() * 4 < node.subscribers.capacity()
+        {
+            let keep = node.subscribers.len() * 2;
+            node.subscribers.shrink_to(keep);
+        }
+        if let Some(&moved) = node.subscribers.get(place.slot)
+            && let Some(member) = self.members.get_mut(moved)
+            && let Some(moved) = member.places.iter_mut().find(|moved| moved.node == place.node)
+        {
+            moved.slot = place.slot;
+        }
+    }
+
+    /// Reads on for a subscriber: a gap, some of what it is owed, or how it ends.
+    pub(crate) fn read(&mut self, key: SubscriberKey) -> Read {
+        let oldest = self.log.oldest();
+        let Some(member) = self.members.get_mut(key) else {
+            return Read::Ready(Delivery::Closed(CloseReason::Client));
+        };
+        if let Some(owed) = member.owed
+            && owed < oldest
+        {
+            let missed = Some(oldest - owed);
+            let before = self.log.position(oldest - 1);
+            member.gap = Some(Gap { last_event_id: None, before, missed });
+            member.owed = Some(oldest);
+        }
+        if let Some(gap) = member.gap.take() {
+            self.gaps += 1;
+            return Read::Ready(Delivery::Gap(gap));
+        }
+        let Some(from) = member.owed else {
+            return match member.closed {
+                Some(reason) => Read::Ready(Delivery::Closed(reason)),
+                None => Read::UpToDate,
+            };
+        };
+        let (updates, owed) = self.collect(key, from);
+        if let Some(member) = self.members.get_mut(key) {
+            member.owed = owed;
+        }
+        if updates.is_empty() { Read::Again } else { Read::Ready(Delivery::Updates(updates)) }
+    }
+
+    /// Some of the updates from `from` on that a subscriber receives, and the first that then remains.
+    fn collect(&self, key: SubscriberKey, from: u64) -> (Vec<Arc<LoggedUpdate>>, Option<u64>) {
+        let Some(member) = self.members.get(key) else { return (Vec::new(), None) };
+        let mut updates = Vec::new();
+        let mut bytes = 0;
+        for (looked_at, seq) in self.candidates(member, from).enumerate() {
+            if updates.len() == READ_UPDATES || bytes >= READ_BYTES || looked_at == READ_CANDIDATES
+            {
+                return (updates, Some(seq));
+            }
+            if let Some(update) = self.log.at(seq)
+                && member.may_receive(update)
+            {
+                bytes += update.frame.len();
+                updates.push(Arc::clone(update));
+            }
+        }
+        (updates, None)
+    }
+
+    fn next_owed(&self, member: &Member, from: u64) -> Option<u64> {
+        self.candidates(member, from).next()
+    }
+
+    /// The retained updates from a seq on that match a subscriber's selectors: ascending, each once.
+    fn candidates<'a>(
+        &'a self,
+        member: &'a Member,
+        from: u64,
+    ) -> Box<dyn Iterator<Item = u64> + 'a> {
+        let from = from.max(self.log.oldest());
+        if member.places.iter().any(|place| self.index.is_all(place.node)) {
+            return Box::new(from..self.log.next());
+        }
+        let nodes = member.places.iter().filter_map(|place| self.index.node(place.node));
+        if let [place] = member.places.as_slice() {
+            let node = self.index.node(place.node);
+            return Box::new(node.into_iter().flat_map(move |node| node.updates_from(from)));
+        }
+        let mut lists: Vec<_> = nodes.map(|node| node.updates_from(from)).collect();
+        let mut heads: BinaryHeap<Reverse<(u64, usize)>> = lists
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(which, list)| Some(Reverse((list.next()?, which))))
+            .collect();
+        let mut last = None;
+        Box::new(std::iter::from_fn(move || {
+            loop {
+                let Reverse((seq, which)) = heads.pop()?;
+                if let Some(next) = lists.get_mut(which).and_then(Iterator::next) {
+                    heads.push(Reverse((next, which)));
+                }
+                if last.replace(seq) != Some(seq) {
+                    return Some(seq);
+                }
+            }
+        }))
+    }
+
+    /// Lets up to `count` subscriptions end, each once it has what it is owed.
+    pub(crate) fn close_some(&mut self, count: usize, reason: CloseReason) -> Closing {
+        let open = self.members.iter_mut().filter(|(_, member)| member.closed.is_none());
+        let mut closing = Closing { closed: 0, wakers: Vec::new() };
+        for (_, member) in open.take(count) {
+            member.closed = Some(reason);
+            closing.closed += 1;
+            closing.wakers.extend(member.waker.take());
+        }
+        closing
+    }
+}
+
+impl Member {
+    /// Guarantee 6: a private update reaches only subscribers with a grant for one of its topics.
+    fn may_receive(&self, update: &LoggedUpdate) -> bool {
+        !update.is_private() || self.subscriber.grants.allows_any(update.topics())
+    }
+}

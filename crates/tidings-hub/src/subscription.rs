@@ -1,0 +1,128 @@
+//! What a subscriber awaits: updates in log order, gaps, and the end.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+
+use crate::close::CloseReason;
+use crate::hub::Hub;
+use crate::index::SubscriberKey;
+use crate::position::Position;
+use crate::state::Read;
+use crate::subscriber::Subscriber;
+use crate::update::LoggedUpdate;
+
+/// What a subscription gives next.
+#[derive(Debug)]
+pub enum Delivery {
+    /// The next updates in log order, at least one. How many is the hub's choice: one when the subscriber is up to
+    /// date, many when it is behind.
+    Updates(Vec<Arc<LoggedUpdate>>),
+    /// Updates are lost that the subscriber may have been owed. Those that follow come after the gap.
+    Gap(Gap),
+    /// The end. Everything the subscriber was owed came before.
+    Closed(CloseReason),
+}
+
+/// Updates between a subscriber's cursor and the oldest that the log still has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The last id that the subscriber said it saw; none when it fell behind while connected.
+    pub last_event_id: Option<String>,
+    /// The position just before the first update that can follow: to resume from here meets no gap.
+    pub before: Position,
+    /// How many updates, on whatever topics, are lost; none when the hub cannot know, because the id is unknown.
+    pub missed: Option<u64>,
+}
+
+/// How a subscription began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// With the next update: nothing else was asked for.
+    Live,
+    /// With the oldest retained update, as asked for.
+    Earliest,
+    /// After the given id; nothing was lost.
+    Complete,
+    /// After the given id, but the log no longer has everything since: a gap comes first.
+    Partial,
+    /// The given id is unknown to the log: a gap comes first, then all that the log has.
+    Unknown,
+}
+
+/// An open subscription: a cursor over the log.
+///
+/// It holds no queue: however slowly it is read, it costs the hub the same few hundred bytes. Dropping it ends it.
+#[derive(Debug)]
+pub struct Subscription {
+    hub: Hub,
+    key: SubscriberKey,
+    subscriber: Arc<Subscriber>,
+    resume: Resume,
+}
+
+impl Subscription {
+    pub(crate) fn new(
+        hub: Hub,
+        key: SubscriberKey,
+        subscriber: Arc<Subscriber>,
+        resume: Resume,
+    ) -> Self {
+        Self { hub, key, subscriber, resume }
+    }
+
+    /// Who subscribes to what.
+    pub fn subscriber(&self) -> &Arc<Subscriber> {
+        &self.subscriber
+    }
+
+    /// How it began.
+    pub fn resume(&self) -> Resume {
+        self.resume
+    }
+
+    /// Waits for what comes next. After [`Delivery::Closed`] it gives the same again.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: what was not returned is still owed.
+    pub async fn next(&mut self) -> Delivery {
+        std::future::poll_fn(|cx| self.poll_delivery(cx)).await
+    }
+
+    /// The form of [`next`](Self::next) for those who write futures by hand.
+    pub fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {
+        loop {
+            let mut state = self.hub.lock();
+            match state.read(self.key) {
+                Read::Ready(delivery) => return Poll::Ready(delivery),
+                // The lock is let go between rounds, so that a long search holds up nobody.
+                Read::Again => {}
+                Read::UpToDate => {
+                    if let Some(member) = state.members.get_mut(self.key) {
+                        match &mut member.waker {
+                            Some(waker) => waker.clone_from(cx.waker()),
+                            None => member.waker = Some(cx.waker().clone()),
+                        }
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Delivery;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        self.poll_delivery(cx).map(Some)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.hub.leave(self.key);
+    }
+}
