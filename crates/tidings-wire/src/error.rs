@@ -45,3 +45,35 @@ impl fmt::Display for InvalidField {
 }
 
 impl Error for InvalidField {}
+
+/// Why a stream cannot be decoded further.
+///
+/// Bytes that mean nothing are not errors, the format ignores them; only a stream that would take
+/// more memory than the [`Limits`](crate::Limits) allow is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// A line, of whatever kind, is longer than the limit.
+    LineTooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The data of one event is larger than the limit.
+    EventTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LineTooLong { limit } => write!(f, "a line is longer than {limit} bytes"),
+            Self::EventTooLarge { limit } => {
+                write!(f, "the data of an event is larger than {limit} bytes")
+            }
+        }
+    }
+}
+
+impl Error for DecodeError {}

@@ -1,0 +1,20 @@
+//! The decoder's byte buffers: read as text, and reused without keeping a rare large event's memory.
+
+/// How much of a buffer is kept for the next event.
+const RETAINED_BYTES: usize = 64 * 1024;
+
+/// Empties a buffer for its next use.
+pub(crate) fn clear(buffer: &mut Vec<u8>) {
+    buffer.clear();
+    buffer.shrink_to(RETAINED_BYTES);
+}
+
+/// Reads bytes as UTF-8. Ill-formed ones become U+FFFD, which needs a place for the copy.
+#[inline]
+pub(crate) fn text<'a>(bytes: &'a [u8], replaced: &'a mut String) -> &'a str {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return text;
+    }
+    *replaced = String::from_utf8_lossy(bytes).into_owned();
+    replaced
+}

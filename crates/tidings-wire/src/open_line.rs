@@ -1,0 +1,119 @@
+//! A line that the end of a chunk has cut: what is kept of it until it ends.
+//!
+//! Its first bytes are held back until they tell the field. Then data goes straight to the event,
+//! the other values to a buffer, and unknown fields nowhere.
+
+use crate::grammar::{self, Field, HEAD_BYTES};
+use crate::pending::Pending;
+use crate::{DecodeError, Limits, buffer};
+
+/// The line that is open, if one is, and the value of the last one that ended.
+#[derive(Default)]
+pub(crate) struct OpenLine {
+    /// The line's bytes so far; none where no line is open.
+    line_bytes: usize,
+    /// The line's first bytes, while they do not tell the field yet.
+    head: Vec<u8>,
+    /// The field, once it is told.
+    field: Option<Field>,
+    /// The value so far, of fields other than data.
+    value: Vec<u8>,
+    /// A comment with U+FFFD in it, where it was not UTF-8.
+    replaced: String,
+}
+
+impl OpenLine {
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.line_bytes > 0
+    }
+
+    /// Takes more bytes of the line.
+    pub(crate) fn extend(
+        &mut self,
+        bytes: &[u8],
+        pending: &mut Pending,
+        limits: Limits,
+    ) -> Result<(), DecodeError> {
+        self.line_bytes += bytes.len();
+        if let Some(field) = self.field {
+            return self.append(field, bytes, pending, limits);
+        }
+        let missing = HEAD_BYTES.saturating_sub(self.head.len());
+        let (head, rest) = bytes.split_at(missing.min(bytes.len()));
+        self.head.extend_from_slice(head);
+        if self.head.len() < HEAD_BYTES {
+            // So few bytes are not checked: which limit they exceed is not known yet.
+            return Ok(());
+        }
+        let field = self.begin_value(pending, limits)?;
+        self.append(field, rest, pending, limits)
+    }
+
+    /// Ends the line. Its value, unless it went to the event, stays until the next open line.
+    pub(crate) fn end(
+        &mut self,
+        pending: &mut Pending,
+        limits: Limits,
+    ) -> Result<Field, DecodeError> {
+        let field = match self.field.take() {
+            Some(field) => field,
+            None => self.begin_value(pending, limits)?,
+        };
+        self.field = None;
+        self.line_bytes = 0;
+        Ok(field)
+    }
+
+    /// The value of the line that has ended.
+    pub(crate) fn value(&self) -> &[u8] {
+        &self.value
+    }
+
+    /// The value of the line that has ended, to be taken out.
+    pub(crate) fn value_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.value
+    }
+
+    /// A comment as text: the given bytes or, without any, the value of the line that has ended.
+    #[inline]
+    pub(crate) fn comment<'d>(&'d mut self, bytes: Option<&'d [u8]>) -> &'d str {
+        buffer::text(bytes.unwrap_or(&self.value), &mut self.replaced)
+    }
+
+    /// Reads the field from the head, and takes the part of the value that is in it.
+    fn begin_value(&mut self, pending: &mut Pending, limits: Limits) -> Result<Field, DecodeError> {
+        buffer::clear(&mut self.value);
+        let mut head = std::mem::take(&mut self.head);
+        let (field, value) = grammar::parse(&head);
+        self.field = Some(field);
+        if let Field::Data = field {
+            pending.begin_data();
+        }
+        self.append(field, value, pending, limits)?;
+        head.clear();
+        self.head = head;
+        Ok(field)
+    }
+
+    fn append(
+        &mut self,
+        field: Field,
+        bytes: &[u8],
+        pending: &mut Pending,
+        limits: Limits,
+    ) -> Result<(), DecodeError> {
+        match field {
+            Field::Data => {
+                limits.check(self.line_bytes, pending.data_bytes() + bytes.len())?;
+                pending.append_data(bytes);
+            }
+            Field::Unknown => limits.check(self.line_bytes, 0)?,
+            Field::Comment | Field::Type | Field::Id | Field::Retry => {
+                limits.check(self.line_bytes, 0)?;
+                self.value.extend_from_slice(bytes);
+            }
+        }
+        Ok(())
+    }
+}
