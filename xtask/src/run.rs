@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Error, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::{
     steps::{Outcome, STEPS, Step},
@@ -59,20 +59,16 @@ fn summary(ended: &[Ended]) -> String {
         text.push('\n');
     }
     let total: Duration = ended.iter().map(|step| step.took).sum();
-    text + &format!("  {:<8} {}", "total", seconds(total))
+    text + &format!("  {:<8} {:>7}", "total", seconds(total))
 }
 
 fn line(step: &Ended) -> String {
     let what = match &step.result {
         Ok(Outcome::Passed) => "ok".to_owned(),
         Ok(Outcome::LeftOut(reason)) => format!("LEFT OUT: {reason}"),
-        Err(error) => format!("FAILED: {}", chain(error)),
+        Err(error) => format!("FAILED: {error:#}"),
     };
     format!("{:<8} {:>7}  {what}", step.name, seconds(step.took))
-}
-
-fn chain(error: &Error) -> String {
-    format!("{error:#}")
 }
 
 fn seconds(took: Duration) -> String {
@@ -97,7 +93,7 @@ mod tests {
             format     1.5 s  ok\n  \
             tests      1.5 s  FAILED: exit status: 101\n  \
             fuzz       1.5 s  LEFT OUT: no nightly\n  \
-            total    4.5 s";
+            total      4.5 s";
         assert_eq!(summary(&ended), expected);
     }
 }
