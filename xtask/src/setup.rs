@@ -1,0 +1,76 @@
+//! What the tests need on a machine that has only Rust: found, or installed.
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    steps::Outcome,
+    workspace::{Workspace, output, run},
+};
+
+/// Parts of the toolchain: the cargo command that needs it, and rustup's name for it.
+const COMPONENTS: &[(&str, &str)] = &[("fmt", "rustfmt"), ("clippy", "clippy")];
+
+/// Programs and the Debian package of each: the browser tests drive a real Chromium.
+const PROGRAMS: &[(&str, &str)] = &[("chromium", "chromium"), ("chromedriver", "chromium-driver")];
+
+/// Installs what is missing.
+///
+/// # Errors
+/// Says what to install when it cannot do so itself.
+pub(crate) fn install(workspace: &Workspace) -> Result<Outcome> {
+    for (subcommand, component) in COMPONENTS {
+        if output(&mut workspace.cargo(&[subcommand, "--version"])).is_none() {
+            run(workspace.command("rustup").args(["component", "add", component]))
+                .with_context(|| format!("install the Rust component {component}"))?;
+        }
+    }
+    let missing: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| !in_path(program))
+        .map(|(_, package)| *package)
+        .collect();
+    if missing.is_empty() {
+        println!("nothing is missing");
+    } else {
+        install_packages(workspace, &missing)?;
+    }
+    Ok(Outcome::Passed)
+}
+
+fn install_packages(workspace: &Workspace, packages: &[&str]) -> Result<()> {
+    let wanted = packages.join(" ");
+    let by_hand = format!("install by hand what is missing (Debian packages: {wanted})");
+    let Some(prefix) = root_prefix(workspace).filter(|_| in_path("apt-get")) else {
+        bail!(by_hand);
+    };
+    let apt_get = |arguments: &[&str]| {
+        let mut words = prefix.to_vec();
+        words.extend(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+        words.extend(arguments);
+        let (program, rest) = words.split_first().context("no command")?;
+        run(workspace.command(program).args(rest)).with_context(|| by_hand.clone())
+    };
+    // A fresh machine has no package lists, or old ones.
+    apt_get(&["update", "--quiet"])?;
+    let mut arguments = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
+    arguments.extend(packages);
+    apt_get(&arguments)
+}
+
+/// What goes before a command to run it as root: nothing, `sudo`, or `None` when there is no way.
+fn root_prefix(workspace: &Workspace) -> Option<&'static [&'static str]> {
+    let user = output(workspace.command("id").arg("-u"))?;
+    if user.trim() == "0" {
+        Some(&[])
+    } else if in_path("sudo") {
+        Some(&["sudo"])
+    } else {
+        None
+    }
+}
+
+/// Whether a program of this name lies in a folder of `PATH`.
+pub(crate) fn in_path(program: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+}
