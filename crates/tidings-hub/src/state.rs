@@ -299,6 +299,13 @@ impl State {
         if updates.is_empty() { Read::Again } else { Read::Ready(Delivery::Updates(updates)) }
     }
 
+    /// The newest position, if the subscriber is owed nothing.
+    pub(crate) fn caught_up(&self, key: SubscriberKey) -> Option<Position> {
+        let member = self.members.get(key)?;
+        let newest = self.log.position(self.log.next() - 1);
+        (member.owed.is_none() && member.gap.is_none()).then_some(newest)
+    }
+
     /// Some of the updates from `from` on that a subscriber receives, and the first that then remains.
     fn collect(&self, key: SubscriberKey, from: u64) -> (Vec<Arc<LoggedUpdate>>, Option<u64>) {
         let Some(member) = self.members.get(key) else { return (Vec::new(), None) };

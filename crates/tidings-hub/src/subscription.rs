@@ -83,6 +83,14 @@ impl Subscription {
         self.resume
     }
 
+    /// The newest position, if the subscriber has everything up to it; none while it is owed something.
+    ///
+    /// To resume from here later meets no gap for as long as the log retains what follows, however long ago the last
+    /// update for this subscriber was.
+    pub fn caught_up(&self) -> Option<Position> {
+        self.hub.lock().caught_up(self.key)
+    }
+
     /// Waits for what comes next. After [`Delivery::Closed`] it gives the same again.
     ///
     /// # Cancel safety

@@ -45,7 +45,11 @@ impl TrustedProxies {
 /// it counts. `Forwarded` comes before `X-Forwarded-For`; where both are there and name different
 /// clients, the client wrote one of them and nobody can say which, so neither is believed and
 /// `peer` counts.
-pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
+pub(crate) fn client_address(
+    peer: IpAddr,
+    headers: &HeaderMap,
+    trusted: &TrustedProxies,
+) -> IpAddr {
     let peer = peer.to_canonical();
     if !trusted.trusts(peer) {
         return peer;
@@ -64,7 +68,7 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxie
 }
 
 /// What limits per address count by: an IPv4 address itself, an IPv6 address's /64 network.
-pub fn limit_key(address: IpAddr) -> IpAddr {
+pub(crate) fn limit_key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {

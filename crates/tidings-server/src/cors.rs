@@ -35,7 +35,7 @@ const PREFLIGHT_VARY: HeaderValue = HeaderValue::from_static(
 /// refuse to combine with credentials, and `null` (any sandboxed frame) and `https://*` get no
 /// `Access-Control-Allow-Credentials`. Otherwise any site could read with its visitor's cookie.
 #[derive(Debug, Clone, Default)]
-pub struct Cors {
+pub(crate) struct Cors {
     any: bool,
     origins: Vec<OriginPattern>,
 }
@@ -46,7 +46,7 @@ impl Cors {
     ///
     /// # Errors
     /// [`CorsError`] names the first entry that is not one of these.
-    pub fn new(origins: &[String]) -> Result<Self, CorsError> {
+    pub(crate) fn new(origins: &[String]) -> Result<Self, CorsError> {
         let mut cors = Self::default();
         for origin in origins {
             match origin.as_str() {
@@ -57,14 +57,9 @@ impl Cors {
         Ok(cors)
     }
 
-    /// Allows every origin, without credentials: for development.
-    pub fn any_origin() -> Self {
-        Self { any: true, origins: Vec::new() }
-    }
-
     /// The headers of the 204 that answers a preflight request, or `None` if this is not one. An
     /// origin that is not allowed gets an answer without permission, which ends it in the browser.
-    pub fn preflight(&self, request: &Parts) -> Option<HeaderMap> {
+    pub(crate) fn preflight(&self, request: &Parts) -> Option<HeaderMap> {
         let asks = request.method == Method::OPTIONS
             && request.headers.contains_key(ORIGIN)
             && request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
@@ -83,7 +78,7 @@ impl Cors {
 
     /// Adds to any other answer what lets the request's origin read it. `Vary: Origin` is there
     /// even for a request without an origin: a cache may offer the same answer to one that has it.
-    pub fn apply(&self, request: &Parts, headers: &mut HeaderMap) {
+    pub(crate) fn apply(&self, request: &Parts, headers: &mut HeaderMap) {
         if self.is_off() {
             return;
         }
@@ -120,7 +115,7 @@ impl Cors {
 /// One allowed origin: `null`, or `scheme://host[:port]` with at most one `*` in the host or for
 /// the port, which stands for any characters or none.
 #[derive(Debug, Clone)]
-pub struct OriginPattern {
+pub(crate) struct OriginPattern {
     /// Lower case, up to the `*` if there is one.
     before: String,
     /// What follows the `*`.
@@ -132,7 +127,7 @@ impl OriginPattern {
     ///
     /// # Errors
     /// [`CorsError`] with the entry and what is wrong with it.
-    pub fn new(origin: &str) -> Result<Self, CorsError> {
+    pub(crate) fn new(origin: &str) -> Result<Self, CorsError> {
         let origin = origin.to_ascii_lowercase();
         check(&origin)?;
         Ok(match origin.split_once('*') {
@@ -142,7 +137,7 @@ impl OriginPattern {
     }
 
     /// Whether a request's `Origin` is covered.
-    pub fn matches(&self, origin: &str) -> bool {
+    pub(crate) fn matches(&self, origin: &str) -> bool {
         let Some(after) = &self.after else { return origin.eq_ignore_ascii_case(&self.before) };
         let bytes = origin.as_bytes();
         let Some((head, rest)) = bytes.split_at_checked(self.before.len()) else { return false };
@@ -310,7 +305,7 @@ mod tests {
     fn every_origin_is_answered_with_a_star_and_no_credentials() {
         let star = Some(("*".to_owned(), false));
         assert_eq!(applied(&cors(&["*"]), "https://anyone.example"), star);
-        assert_eq!(applied(&Cors::any_origin(), "http://localhost:5173"), star);
+        assert_eq!(applied(&Cors::new(&["*".to_owned()]).unwrap(), "http://localhost:5173"), star);
         let both = cors(&["*", "https://app.example"]);
         let named = Some(("https://app.example".to_owned(), true));
         assert_eq!(applied(&both, "https://app.example"), named);

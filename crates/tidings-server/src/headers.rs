@@ -25,7 +25,7 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 ///
 /// No hop-by-hop header is set: HTTP/2 forbids them, and on HTTP/1.1 the connection's owner writes
 /// them. `Pragma` is left out too: it says nothing that `Cache-Control` does not.
-pub fn set_stream_headers(headers: &mut HeaderMap) {
+pub(crate) fn set_stream_headers(headers: &mut HeaderMap) {
     headers.insert(CONTENT_TYPE, EVENT_STREAM);
     headers.insert(CACHE_CONTROL, NO_CACHING);
     headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
@@ -33,7 +33,7 @@ pub fn set_stream_headers(headers: &mut HeaderMap) {
 
 /// Sets the security headers that every answer of a Mercure hub has. One that is already there
 /// stays: a page may need a policy of its own.
-pub fn set_security_headers(headers: &mut HeaderMap) {
+pub(crate) fn set_security_headers(headers: &mut HeaderMap) {
     let defaults = [
         // Nothing the hub serves belongs in another site's frame.
         (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),

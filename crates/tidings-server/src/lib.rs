@@ -1,6 +1,39 @@
-//! The HTTP edge of the hub.
+//! The HTTP edge of the Tidings hub: subscribing and publishing over HTTP/1.1 and HTTP/2, the Mercure protocol (0.x),
+//! authorisation, limits, metrics, the dashboard.
+//!
+//! This is the only crate that knows server-side HTTP.
 
-pub mod address;
-pub mod cors;
-pub mod headers;
-pub mod publish;
+mod address;
+mod admin;
+mod announce;
+mod auth;
+mod body;
+mod config;
+mod connection;
+mod cors;
+mod dashboard;
+mod error;
+mod headers;
+mod mercure;
+mod metrics;
+mod publish;
+mod reject;
+mod router;
+mod serve;
+mod server;
+mod stream;
+mod subscribe;
+mod subscriptions;
+
+pub use address::TrustedProxies;
+pub use auth::{
+    Algorithm, AuthConfig, AuthConfigError, InvalidOrigin, KeyError, KeySetError, KeySource, Role,
+    UnknownAlgorithm,
+};
+pub use body::Body;
+pub use config::{RequestLimits, ServerConfig, StreamConfig};
+pub use connection::Fate;
+pub use cors::CorsError;
+pub use error::StartError;
+pub use serve::bind;
+pub use server::{Peer, Server};

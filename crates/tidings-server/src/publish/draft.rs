@@ -4,30 +4,12 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use tidings_hub::Update;
 use tidings_wire::{EventId, EventType, InvalidField};
-
-/// A checked update that has no place in the log yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Draft {
-    /// What the update is about: at least one. The first is the canonical topic, the others are
-    /// alternates.
-    pub topics: Vec<String>,
-    /// The payload. Default: empty.
-    pub data: String,
-    /// The publisher's own id. Without one the hub makes one from the position.
-    pub id: Option<EventId>,
-    /// The event type that browsers listen for. Without one it is `message`.
-    pub event_type: Option<EventType>,
-    /// How long the subscriber shall wait before it reconnects. A wait of zero is never sent, so
-    /// it is `None`.
-    pub retry: Option<Duration>,
-    /// Whether only subscribers with a grant for one of the topics may see the update.
-    pub private: bool,
-}
 
 /// How large one update may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DraftLimits {
+pub(crate) struct DraftLimits {
     /// Topics per update. Default: 1,000, as in the reference hub.
     pub max_topics: usize,
     /// Bytes per topic. Default: 4,096, Mercure's bound for what a topic is matched with.
@@ -88,7 +70,7 @@ impl RawDraft {
         Ok(())
     }
 
-    pub(super) fn check(self, limits: &DraftLimits) -> Result<Draft, DraftError> {
+    pub(super) fn check(self, limits: &DraftLimits) -> Result<Update, DraftError> {
         if self.topics.is_empty() {
             return Err(DraftError::MissingTopic);
         }
@@ -102,13 +84,14 @@ impl RawDraft {
             "" => None,
             text => Some(EventType::new(text).map_err(DraftError::BadType)?),
         };
-        Ok(Draft {
+        Ok(Update {
             topics: self.topics,
             data: self.data,
             id: check_id(&self.id, limits)?,
             event_type,
             retry: (self.retry_ms > 0).then(|| Duration::from_millis(self.retry_ms)),
             private: self.private,
+            idempotency_key: None,
         })
     }
 }
@@ -132,7 +115,7 @@ fn check_id(id: &str, limits: &DraftLimits) -> Result<Option<EventId>, DraftErro
 /// Why a body is not an update. [`reason`](Self::reason) is for programs, `Display` for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum DraftError {
+pub(crate) enum DraftError {
     /// There is no topic.
     MissingTopic,
     /// A topic is the empty text.
@@ -223,7 +206,7 @@ pub enum DraftError {
 /// Why a text cannot be a publisher's own id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum IdFault {
+pub(crate) enum IdFault {
     /// It has NUL, CR or LF.
     Character(InvalidField),
     /// It begins with `#`, as the ids that the hub makes do.
@@ -239,7 +222,7 @@ pub enum IdFault {
 
 impl DraftError {
     /// A stable name for the error, in snake case.
-    pub fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::MissingTopic => "missing_topic",
             Self::EmptyTopic => "empty_topic",
@@ -413,13 +396,14 @@ mod tests {
     #[test]
     fn empty_fields_and_a_retry_of_zero_are_absent() {
         let draft = raw(&["a"]).unwrap().check(&LIMITS).unwrap();
-        let expected = Draft {
+        let expected = Update {
             topics: vec!["a".into()],
             data: String::new(),
             id: None,
             event_type: None,
             retry: None,
             private: false,
+            idempotency_key: None,
         };
         assert_eq!(draft, expected);
     }

@@ -1,6 +1,8 @@
 //! An update as a form: `application/x-www-form-urlencoded`, the body that Mercure publishers send.
 
-use super::draft::{Draft, DraftError, DraftLimits, RawDraft};
+use tidings_hub::Update;
+
+use super::draft::{DraftError, DraftLimits, RawDraft};
 
 /// Reads an update from a form's body (Mercure 0.x, "Publication").
 ///
@@ -10,7 +12,7 @@ use super::draft::{Draft, DraftError, DraftLimits, RawDraft};
 ///
 /// # Errors
 /// The first [`DraftError`] in the order of the fields.
-pub fn parse_form(body: &[u8], limits: &DraftLimits) -> Result<Draft, DraftError> {
+pub(crate) fn parse_form(body: &[u8], limits: &DraftLimits) -> Result<Update, DraftError> {
     let mut raw = RawDraft::default();
     let [mut data, mut id, mut event_type, mut retry] = [const { None::<&[u8]> }; 4];
     for pair in body.split(|byte| *byte == b'&') {
@@ -75,7 +77,7 @@ mod tests {
 
     use super::*;
 
-    fn parse(body: &str) -> Result<Draft, DraftError> {
+    fn parse(body: &str) -> Result<Update, DraftError> {
         parse_form(body.as_bytes(), &DraftLimits::default())
     }
 

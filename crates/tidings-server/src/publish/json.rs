@@ -6,22 +6,24 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use super::draft::{Draft, DraftError, DraftLimits, RawDraft};
+use tidings_hub::Update;
+
+use super::draft::{DraftError, DraftLimits, RawDraft};
 
 /// How many updates one array may have: all of them are held in memory at once. A bulk body
 /// (`application/x-ndjson`) has no such limit.
-pub const MAX_ARRAY_UPDATES: usize = 10_000;
+pub(crate) const MAX_ARRAY_UPDATES: usize = 10_000;
 
 /// How much of an unknown field's name an error repeats.
 const MAX_SHOWN_NAME_CHARS: usize = 64;
 
 /// What a JSON body holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JsonUpdates {
+pub(crate) enum JsonUpdates {
     /// The body is an object.
-    One(Draft),
+    One(Update),
     /// The body is an array, which may be empty.
-    Many(Vec<Draft>),
+    Many(Vec<Update>),
 }
 
 /// Reads a JSON body: one update, or an array of at most [`MAX_ARRAY_UPDATES`].
@@ -32,7 +34,7 @@ pub enum JsonUpdates {
 ///
 /// # Errors
 /// The first [`DraftError`] in the body; one in an array is [`DraftError::InArray`].
-pub fn parse_json(body: &[u8], limits: &DraftLimits) -> Result<JsonUpdates, DraftError> {
+pub(crate) fn parse_json(body: &[u8], limits: &DraftLimits) -> Result<JsonUpdates, DraftError> {
     let text = utf8(body)?;
     if text.trim_ascii_start().starts_with('[') {
         read(text, limits, |reading, json| json.deserialize_seq(Array(reading)))
@@ -43,11 +45,11 @@ pub fn parse_json(body: &[u8], limits: &DraftLimits) -> Result<JsonUpdates, Draf
 }
 
 /// Reads one update, an object.
-pub(super) fn parse_update(body: &[u8], limits: &DraftLimits) -> Result<Draft, DraftError> {
+pub(super) fn parse_update(body: &[u8], limits: &DraftLimits) -> Result<Update, DraftError> {
     read_update(utf8(body)?, limits)
 }
 
-fn read_update(text: &str, limits: &DraftLimits) -> Result<Draft, DraftError> {
+fn read_update(text: &str, limits: &DraftLimits) -> Result<Update, DraftError> {
     read(text, limits, |reading, json| reading.deserialize(json))
 }
 
@@ -147,13 +149,13 @@ impl Field {
 struct Array<'r, 'l>(&'r mut Reading<'l>);
 
 impl<'de> Visitor<'de> for Array<'_, '_> {
-    type Value = Vec<Draft>;
+    type Value = Vec<Update>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an array of updates")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Vec<Draft>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Vec<Update>, A::Error> {
         let reading = self.0;
         let mut drafts = Vec::new();
         while drafts.len() < MAX_ARRAY_UPDATES {
@@ -170,21 +172,21 @@ impl<'de> Visitor<'de> for Array<'_, '_> {
 }
 
 impl<'de> DeserializeSeed<'de> for &mut Reading<'_> {
-    type Value = Draft;
+    type Value = Update;
 
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Draft, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Update, D::Error> {
         json.deserialize_map(self)
     }
 }
 
 impl<'de> Visitor<'de> for &mut Reading<'_> {
-    type Value = Draft;
+    type Value = Update;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an update")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut update: A) -> Result<Draft, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut update: A) -> Result<Update, A::Error> {
         let mut raw = RawDraft::default();
         let mut seen = 0;
         while let Some(field) = update.next_key_seed(Key(self))? {
@@ -331,14 +333,14 @@ mod tests {
 
     use super::*;
 
-    fn one(body: &str) -> Draft {
+    fn one(body: &str) -> Update {
         match parse_json(body.as_bytes(), &DraftLimits::default()).unwrap() {
             JsonUpdates::One(draft) => draft,
             JsonUpdates::Many(drafts) => panic!("{body} is read as an array: {drafts:?}"),
         }
     }
 
-    fn many(body: &str) -> Vec<Draft> {
+    fn many(body: &str) -> Vec<Update> {
         match parse_json(body.as_bytes(), &DraftLimits::default()).unwrap() {
             JsonUpdates::Many(drafts) => drafts,
             JsonUpdates::One(draft) => panic!("{body} is read as one update: {draft:?}"),
@@ -359,13 +361,14 @@ mod tests {
         let draft = one(
             r#" {"topic":["a","b\u00e9"],"data":"x\ny","type":"t","id":"i","retry":1500,"private":true} "#,
         );
-        let expected = Draft {
+        let expected = Update {
             topics: vec!["a".into(), "b\u{e9}".into()],
             data: "x\ny".into(),
             id: Some(EventId::new("i").unwrap()),
             event_type: Some(EventType::new("t").unwrap()),
             retry: Some(Duration::from_millis(1500)),
             private: true,
+            idempotency_key: None,
         };
         assert_eq!(draft, expected);
     }

@@ -7,12 +7,14 @@ use std::fmt;
 
 use memchr::memchr;
 
-use super::draft::{Draft, DraftError, DraftLimits};
+use tidings_hub::Update;
+
+use super::draft::{DraftError, DraftLimits};
 use super::json::parse_update;
 
 /// Splits a body into lines, chunk by chunk. Holds at most one line of `max_line_bytes`.
 #[derive(Debug)]
-pub struct NdjsonLines {
+pub(crate) struct NdjsonLines {
     max_line_bytes: usize,
     /// How many lines have ended.
     ended: usize,
@@ -24,20 +26,25 @@ pub struct NdjsonLines {
 
 impl NdjsonLines {
     /// Takes lines of at most `max_line_bytes`, their line end not counted.
-    pub fn new(max_line_bytes: usize) -> Self {
+    pub(crate) fn new(max_line_bytes: usize) -> Self {
         Self { max_line_bytes, ended: 0, partial: Vec::new(), skipping: false }
+    }
+
+    /// The number of the line that has not ended yet, counted from 1.
+    pub(crate) fn next_number(&self) -> usize {
+        self.ended + 1
     }
 
     /// Takes the next chunk of the body and yields the lines that end in it. Blank lines are
     /// counted but not yielded. A line over the limit is yielded once, as soon as it is over.
     ///
     /// The chunk is read as the iterator advances: what is left when it is dropped is lost.
-    pub fn feed<'s, 'c>(&'s mut self, chunk: &'c [u8]) -> ChunkLines<'s, 'c> {
+    pub(crate) fn feed<'s, 'c>(&'s mut self, chunk: &'c [u8]) -> ChunkLines<'s, 'c> {
         ChunkLines { lines: self, rest: chunk }
     }
 
     /// Ends the body: its last line counts without a line end too.
-    pub fn finish(self) -> Option<Line<'static>> {
+    pub(crate) fn finish(self) -> Option<Line<'static>> {
         let line = Line { number: self.ended + 1, text: Ok(Cow::Owned(self.partial)) };
         (!self.skipping && !line.is_blank()).then_some(line)
     }
@@ -84,7 +91,7 @@ impl NdjsonLines {
 
 /// The lines that end in one chunk.
 #[derive(Debug)]
-pub struct ChunkLines<'s, 'c> {
+pub(crate) struct ChunkLines<'s, 'c> {
     lines: &'s mut NdjsonLines,
     rest: &'c [u8],
 }
@@ -106,14 +113,14 @@ impl<'c> Iterator for ChunkLines<'_, 'c> {
 
 /// One line of a bulk body.
 #[derive(Debug)]
-pub struct Line<'c> {
+pub(crate) struct Line<'c> {
     number: usize,
     text: Result<Cow<'c, [u8]>, DraftError>,
 }
 
 impl Line<'_> {
     /// Its number in the body, counted from 1.
-    pub fn number(&self) -> usize {
+    pub(crate) fn number(&self) -> usize {
         self.number
     }
 
@@ -123,7 +130,7 @@ impl Line<'_> {
     /// # Errors
     /// [`DraftError::LineTooLong`], or what is wrong with the line's update. A
     /// [`DraftError::BadJson`] has the line's number in the body.
-    pub fn parse(self, limits: &DraftLimits) -> Result<Draft, DraftError> {
+    pub(crate) fn parse(self, limits: &DraftLimits) -> Result<Update, DraftError> {
         parse_update(&self.text?, limits).map_err(|error| match error {
             DraftError::BadJson { column, .. } => DraftError::BadJson { line: self.number, column },
             other => other,
@@ -136,7 +143,7 @@ impl Line<'_> {
 }
 
 /// Writes the result line of an update that is in the log: `{"id":"..."}`.
-pub fn write_accepted(out: &mut Vec<u8>, id: &str) {
+pub(crate) fn write_accepted(out: &mut Vec<u8>, id: &str) {
     out.extend_from_slice(b"{\"id\":");
     write_string(out, id);
     out.extend_from_slice(b"}\n");
@@ -144,7 +151,12 @@ pub fn write_accepted(out: &mut Vec<u8>, id: &str) {
 
 /// Writes the result line of an update that was turned away, for whatever stable `reason`:
 /// `{"error":"reason","detail":"...","line":N}`.
-pub fn write_refused(out: &mut Vec<u8>, line: usize, reason: &str, detail: &impl fmt::Display) {
+pub(crate) fn write_refused(
+    out: &mut Vec<u8>,
+    line: usize,
+    reason: &str,
+    detail: &impl fmt::Display,
+) {
     out.extend_from_slice(b"{\"error\":");
     write_string(out, reason);
     out.extend_from_slice(b",\"detail\":");
@@ -248,7 +260,7 @@ mod tests {
         let mut results: Vec<_> =
             lines.feed(body.as_bytes()).map(|line| line.parse(&limits)).collect();
         results.extend(lines.finish().map(|line| line.parse(&limits)));
-        let topics = |draft: Draft| draft.topics;
+        let topics = |draft: Update| draft.topics;
         let wrong = DraftError::WrongType { field: "update", expected: "a JSON object" };
         let expected = [
             Ok(vec!["a".to_owned()]),

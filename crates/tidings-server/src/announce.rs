@@ -1,0 +1,88 @@
+//! What the hub itself adds to a stream: the opening comment, and the events `gap`, `refused`, `expired` and `drain`.
+//! All are typed, so that a page's `onmessage` never sees them.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use serde::Serialize;
+use tidings_hub::{Gap, Position};
+use tidings_wire::{Event, EventId, EventType, KEEP_ALIVE};
+
+/// A stream's first bytes: a comment, which fires `onopen` in a browser, the reconnection time, and from where on to
+/// resume if the connection breaks before the first event.
+pub(crate) fn opening(retry: Duration, caught_up: Option<Position>) -> Bytes {
+    let retry = retry.as_millis();
+    match caught_up {
+        Some(position) => format!(":\nretry: {retry}\nid: {position}\n\n").into(),
+        None => format!(":\nretry: {retry}\n\n").into(),
+    }
+}
+
+/// A keep-alive. Where the log went on without an update for this subscriber it moves the place to resume from, too: a
+/// block with an id and no data dispatches nothing (WHATWG 9.2.6), and a later reconnect meets no needless gap.
+pub(crate) fn keep_alive(moved_to: Option<Position>) -> Bytes {
+    match moved_to {
+        Some(position) => format!(":\nid: {position}\n\n").into(),
+        None => Bytes::from_static(KEEP_ALIVE),
+    }
+}
+
+/// Tells that updates are lost. Its id lets a client that reconnects right after it resume without meeting it again.
+pub(crate) fn gap(gap: &Gap) -> Bytes {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        last_event_id: Option<&'a str>,
+        resumed_after: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        missed: Option<u64>,
+    }
+    let data = Data {
+        last_event_id: gap.last_event_id.as_deref(),
+        resumed_after: gap.before.to_string(),
+        missed: gap.missed,
+    };
+    event("gap", Some(gap.before.to_event_id()), None, &data)
+}
+
+/// Tells a browser that it was turned away for now, and when to come back.
+pub(crate) fn refused(status: u16, reason: &str, retry: Duration) -> Bytes {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        status: u16,
+        reason: &'a str,
+        retry_ms: u128,
+    }
+    let data = Data { status, reason, retry_ms: retry.as_millis() };
+    event("refused", None, Some(retry), &data)
+}
+
+/// Tells that the stream's token has expired, just before the close.
+pub(crate) fn expired() -> Bytes {
+    #[derive(Serialize)]
+    struct Data {
+        reason: &'static str,
+    }
+    event("expired", None, None, &Data { reason: "token_expired" })
+}
+
+/// Tells that the hub is going down, and when to come back.
+pub(crate) fn drain(retry: Duration) -> Bytes {
+    #[derive(Serialize)]
+    struct Data {
+        retry_ms: u128,
+    }
+    event("drain", None, Some(retry), &Data { retry_ms: retry.as_millis() })
+}
+
+fn event(name: &str, id: Option<EventId>, retry: Option<Duration>, data: &impl Serialize) -> Bytes {
+    let event = Event {
+        id,
+        event_type: EventType::new(name).ok(),
+        retry,
+        data: serde_json::to_string(data).unwrap_or_default(),
+    };
+    let mut bytes = BytesMut::new();
+    event.encode_into(&mut bytes);
+    bytes.freeze()
+}

@@ -1,0 +1,83 @@
+//! The settings of the HTTP edge, checked and typed.
+
+use std::time::Duration;
+
+use crate::address::TrustedProxies;
+use crate::auth::AuthConfig;
+
+/// The settings of the HTTP edge. The binary's `docs/defaults.md` gives the reason for each default.
+#[derive(Debug)]
+pub struct ServerConfig {
+    /// Whose tokens count, and for what.
+    pub auth: AuthConfig,
+    /// From which origins pages of other sites may use the hub; `*` is any.
+    pub cors_origins: Vec<String>,
+    /// How streams behave.
+    pub stream: StreamConfig,
+    /// What a request may hold.
+    pub requests: RequestLimits,
+    /// Which proxies may say whom a request comes from.
+    pub trusted_proxies: TrustedProxies,
+    /// Over how long streams are closed when the hub goes down.
+    pub drain: Duration,
+    /// Whether Mercure's active subscriptions are announced and listed.
+    pub subscriptions: bool,
+    /// Whether `/` is the dashboard.
+    pub dashboard: bool,
+}
+
+/// How streams behave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamConfig {
+    /// After how long a silence a keep-alive comment is sent; each stream draws its own within 10 % below.
+    pub keep_alive: Duration,
+    /// How long a browser waits before it reconnects; each stream draws its own between once and twice this.
+    pub retry: Duration,
+    /// How old a stream may become; each draws its own within 20 % below. `None` is any age.
+    pub max_age: Option<Duration>,
+    /// For how long a client may take no byte before its connection is closed.
+    pub peer_timeout: Duration,
+}
+
+impl Default for StreamConfig {
+    /// 15 s, 2 s, any age, 90 s.
+    fn default() -> Self {
+        Self {
+            keep_alive: Duration::from_secs(15),
+            retry: Duration::from_secs(2),
+            max_age: None,
+            peer_timeout: Duration::from_secs(90),
+        }
+    }
+}
+
+/// What a request may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// The request line and headers together, in bytes.
+    pub header_bytes: usize,
+    /// How long a client may take for them.
+    pub header_timeout: Duration,
+    /// A form or JSON body, in bytes. An NDJSON body may be of any length.
+    pub body_bytes: usize,
+    /// How long a client may take for a form or JSON body, or between two pieces of an NDJSON body.
+    pub body_timeout: Duration,
+    /// One update's data, in bytes.
+    pub update_bytes: usize,
+    /// One update's topics.
+    pub topics_per_update: usize,
+}
+
+impl Default for RequestLimits {
+    /// 16 KiB within 10 s; 16 MiB within 30 s; 1 MiB and 1,000 topics an update.
+    fn default() -> Self {
+        Self {
+            header_bytes: 16 * 1024,
+            header_timeout: Duration::from_secs(10),
+            body_bytes: 16 * 1024 * 1024,
+            body_timeout: Duration::from_secs(30),
+            update_bytes: 1024 * 1024,
+            topics_per_update: 1_000,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Active subscriptions in their 0.x shape: the updates that announce them and the documents that list them
+//! (Mercure ACT-1, ACT-2, ACT-6).
+
+use std::sync::Arc;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tidings_hub::{Announcer, Selector, Subscriber, Update};
+use tidings_wire::EventId;
+
+use super::{CONTEXT, SUBSCRIPTIONS_PATH};
+
+/// What a query string leaves as it is; a space becomes `+` in 0.x.
+const QUERY_ESCAPED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b' ');
+
+/// Announces each selector of a subscription as a private update of its own.
+#[derive(Debug)]
+pub(crate) struct PresenceAnnouncer;
+
+impl Announcer for PresenceAnnouncer {
+    fn joined(&self, subscriber: &Subscriber) -> Vec<Update> {
+        announcements(subscriber, true)
+    }
+
+    fn left(&self, subscriber: &Subscriber) -> Vec<Update> {
+        announcements(subscriber, false)
+    }
+}
+
+fn announcements(subscriber: &Subscriber, active: bool) -> Vec<Update> {
+    let announcement = |selector: &Selector| {
+        let document = SubscriptionDocument::new(subscriber, selector, active).with_context();
+        let data = serde_json::to_string_pretty(&document).ok()?;
+        let id = EventId::new(document.id.clone()).ok();
+        Some(Update { id, ..Update::new(document.id, data).private() })
+    };
+    subscriber.selectors.iter().filter_map(announcement).collect()
+}
+
+/// One selector of one subscription.
+#[derive(Debug, Serialize)]
+pub(crate) struct SubscriptionDocument {
+    #[serde(rename = "@context", skip_serializing_if = "Option::is_none")]
+    context: Option<&'static str>,
+    id: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    subscriber: String,
+    topic: String,
+    active: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<Box<RawValue>>,
+    #[serde(rename = "lastEventID", skip_serializing_if = "Option::is_none")]
+    last_event_id: Option<String>,
+}
+
+impl SubscriptionDocument {
+    fn new(subscriber: &Subscriber, selector: &Selector, active: bool) -> Self {
+        let id = subscriber.id.to_string();
+        let payload = subscriber.payload.as_ref();
+        Self {
+            context: None,
+            id: format!("{SUBSCRIPTIONS_PATH}/{}/{}", escape(selector.as_str()), escape(&id)),
+            kind: "Subscription",
+            subscriber: id,
+            topic: selector.as_str().to_owned(),
+            active,
+            payload: payload.and_then(|json| RawValue::from_string(json.to_string()).ok()),
+            last_event_id: None,
+        }
+    }
+
+    fn with_context(self) -> Self {
+        Self { context: Some(CONTEXT), ..self }
+    }
+}
+
+/// The documents of open subscriptions to one selector, or to any.
+pub(crate) fn documents(
+    subscribers: &[Arc<Subscriber>],
+    topic: Option<&str>,
+    subscriber: Option<&str>,
+) -> Vec<SubscriptionDocument> {
+    subscribers
+        .iter()
+        .filter(|open| subscriber.is_none_or(|wanted| open.id.to_string() == wanted))
+        .flat_map(|open| open.selectors.iter().map(move |selector| (open, selector)))
+        .filter(|(_, selector)| topic.is_none_or(|wanted| selector.as_str() == wanted))
+        .map(|(open, selector)| SubscriptionDocument::new(open, selector, true))
+        .collect()
+}
+
+/// The list of open subscriptions.
+pub(crate) fn collection(
+    request_uri: &str,
+    last_event_id: &str,
+    subscriptions: Vec<SubscriptionDocument>,
+) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Collection<'a> {
+        #[serde(rename = "@context")]
+        context: &'static str,
+        id: &'a str,
+        #[serde(rename = "type")]
+        kind: &'static str,
+        #[serde(rename = "lastEventID")]
+        last_event_id: &'a str,
+        subscriptions: Vec<SubscriptionDocument>,
+    }
+    let collection = Collection {
+        context: CONTEXT,
+        id: request_uri,
+        kind: "Subscriptions",
+        last_event_id,
+        subscriptions,
+    };
+    serde_json::to_vec_pretty(&collection).unwrap_or_default()
+}
+
+/// One open subscription on its own.
+pub(crate) fn single(document: SubscriptionDocument, last_event_id: &str) -> Vec<u8> {
+    let last_event_id = Some(last_event_id.to_owned());
+    let document = SubscriptionDocument { last_event_id, ..document.with_context() };
+    serde_json::to_vec_pretty(&document).unwrap_or_default()
+}
+
+/// Escapes as 0.x hubs do: like a query string, with `+` for a space.
+fn escape(text: &str) -> String {
+    utf8_percent_encode(text, QUERY_ESCAPED).to_string().replace(' ', "+")
+}
+
+/// Undoes [`escape`]; `None` if the result is not UTF-8.
+pub(crate) fn unescape(segment: &str) -> Option<String> {
+    let spaced = segment.replace('+', " ");
+    Some(percent_encoding::percent_decode_str(&spaced).decode_utf8().ok()?.into_owned())
+}

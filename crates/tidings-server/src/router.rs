@@ -1,0 +1,47 @@
+//! The whole route table of the public listener.
+
+use bytes::Bytes;
+use http::{Method, Response};
+
+use crate::body::Body;
+use crate::mercure::{HUB_PATH, SUBSCRIPTIONS_PATH};
+use crate::reject::Refusal;
+use crate::server::Call;
+use crate::{dashboard, publish, subscribe, subscriptions};
+
+/// The hub's own short path beside Mercure's.
+const EVENTS_PATH: &str = "/events";
+
+/// Finds who answers a request.
+pub(crate) async fn route<B>(call: &Call<'_>, body: B) -> Result<Response<Body>, Refusal>
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Send,
+{
+    let config = &call.shared().config;
+    let (method, path) = (&call.parts.method, call.parts.uri.path());
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
+    match path {
+        HUB_PATH | EVENTS_PATH => match *method {
+            Method::GET | Method::HEAD => subscribe::answer(call).await,
+            Method::POST => publish::answer(call, body).await,
+            _ => Err(Refusal::MethodNotAllowed { allow: "GET, HEAD, POST" }),
+        },
+        _ if config.subscriptions && path.starts_with(SUBSCRIPTIONS_PATH) => {
+            let rest = path.strip_prefix(SUBSCRIPTIONS_PATH).unwrap_or_default();
+            if !rest.is_empty() && !rest.starts_with('/') {
+                return Err(Refusal::NotFound);
+            }
+            if !is_read {
+                return Err(Refusal::MethodNotAllowed { allow: "GET, HEAD" });
+            }
+            subscriptions::answer(call, rest).await
+        }
+        _ if config.dashboard => match dashboard::answer(call.shared(), path) {
+            Some(response) if is_read => Ok(response),
+            Some(_) => Err(Refusal::MethodNotAllowed { allow: "GET, HEAD" }),
+            None => Err(Refusal::NotFound),
+        },
+        _ => Err(Refusal::NotFound),
+    }
+}

@@ -1,0 +1,81 @@
+//! `GET` on the hub: who asks for what, from where in the log, and the stream that answers.
+
+use std::time::SystemTime;
+
+use http::{HeaderValue, Method, Response};
+use tidings_hub::{Grants, Resume, Start, Subscriber, SubscriberId};
+use tokio::time::Instant;
+use tracing::debug;
+
+use crate::address::limit_key;
+use crate::auth::Role;
+use crate::body::Body;
+use crate::headers::set_stream_headers;
+use crate::mercure::{EARLIEST, LAST_EVENT_ID, SubscribeQuery};
+use crate::reject::Refusal;
+use crate::server::Call;
+use crate::stream::{EventStream, Plan};
+
+/// Opens a stream. `HEAD` gets its headers and opens none.
+pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
+    let shared = call.shared();
+    // Authorisation first: a stranger learns nothing about parameters (SUB-3).
+    let identity = call.identify(Role::Subscriber).await?;
+    let query = call.parts.uri.query().unwrap_or_default();
+    let query =
+        SubscribeQuery::parse(query, &call.parts.headers, shared.hub_config.limits.selectors)?;
+    if call.parts.method == Method::HEAD {
+        return Ok(stream_response(Body::empty()));
+    }
+    let subscriber = Subscriber {
+        id: SubscriberId::random().map_err(|_| Refusal::Internal)?,
+        selectors: query.selectors,
+        grants: identity.subscribe.unwrap_or_else(Grants::none),
+        user: identity.user,
+        address: Some(limit_key(call.address)),
+        payload: identity.payload,
+    };
+    let cursor = match &query.start {
+        Start::Live => None,
+        Start::Earliest => Some(EARLIEST.to_owned()),
+        Start::After(id) => Some(id.clone()),
+    };
+    let subscription = shared.hub.subscribe(subscriber, query.start)?;
+    debug!(subscriber = %subscription.subscriber().id, address = %call.address, resume = ?subscription.resume(), "stream opened");
+    let expires_at = identity.expires_at.map(to_instant);
+    let plan = Plan::new(&shared.config.stream, Instant::now(), expires_at);
+    let resume = subscription.resume();
+    let stream = EventStream::new(subscription, plan, call.fate.clone(), shared.metrics.clone());
+    let mut response = stream_response(Body::stream(stream));
+    if let Some(reached) = cursor.and_then(|cursor| reached(resume, &cursor)) {
+        response.headers_mut().insert(LAST_EVENT_ID, reached);
+    }
+    Ok(response)
+}
+
+fn stream_response(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    set_stream_headers(response.headers_mut());
+    response
+}
+
+/// The id of the event before the first one sent, where a cursor was given (REC-2): the cursor itself if nothing is
+/// missing after it, else `earliest`.
+fn reached(resume: Resume, cursor: &str) -> Option<HeaderValue> {
+    match resume {
+        Resume::Complete => HeaderValue::from_bytes(cursor.as_bytes()).ok(),
+        Resume::Live | Resume::Earliest | Resume::Partial | Resume::Unknown => {
+            Some(HeaderValue::from_static(EARLIEST))
+        }
+    }
+}
+
+/// A point of the wall clock on the clock that streams go by.
+fn to_instant(time: SystemTime) -> Instant {
+    let now = Instant::now();
+    time.duration_since(SystemTime::now())
+        .map_or(now, |left| now.checked_add(left).unwrap_or(now + FAR))
+}
+
+/// Stands for a token's end too far away for the clock.
+const FAR: std::time::Duration = std::time::Duration::from_hours(24 * 365);

@@ -1,0 +1,53 @@
+//! Mercure's API of active subscriptions (ACT-5, ACT-6): who is subscribed now, to whom may know.
+
+use http::header::{CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH};
+use http::{HeaderValue, Response, StatusCode};
+
+use crate::auth::Role;
+use crate::body::Body;
+use crate::mercure::{EARLIEST, presence};
+use crate::reject::Refusal;
+use crate::server::Call;
+
+/// Answers for the whole list, for one selector (`/{topic}`), or for one subscription (`/{topic}/{subscriber}`).
+pub(crate) async fn answer(call: &Call<'_>, rest: &str) -> Result<Response<Body>, Refusal> {
+    let shared = call.shared();
+    let identity = call.identify(Role::Subscriber).await?;
+    let path = call.parts.uri.path();
+    if !identity.subscribe.is_some_and(|grants| grants.allows(path)) {
+        return Err(Refusal::Forbidden { what: "see active subscriptions at this path" });
+    }
+    let mut segments = rest.split('/').skip(1).filter(|segment| !segment.is_empty());
+    let topic = segments.next().map(|segment| presence::unescape(segment).ok_or(Refusal::NotFound));
+    let subscriber =
+        segments.next().map(|segment| presence::unescape(segment).ok_or(Refusal::NotFound));
+    let (topic, subscriber) = (topic.transpose()?, subscriber.transpose()?);
+    if segments.next().is_some() {
+        return Err(Refusal::NotFound);
+    }
+    let last_event_id = shared.hub.last_event_id();
+    let last_event_id = last_event_id.as_ref().map_or(EARLIEST, |id| id.as_str());
+    let etag = HeaderValue::from_bytes(last_event_id.as_bytes()).ok();
+    if etag.is_some() && call.parts.headers.get(IF_NONE_MATCH) == etag.as_ref() {
+        return Ok(document(StatusCode::NOT_MODIFIED, etag, Vec::new()));
+    }
+    let mut found =
+        presence::documents(&shared.hub.subscribers(), topic.as_deref(), subscriber.as_deref());
+    let body = if subscriber.is_some() {
+        let only = found.pop().ok_or(Refusal::NotFound)?;
+        presence::single(only, last_event_id)
+    } else {
+        presence::collection(path, last_event_id, found)
+    };
+    Ok(document(StatusCode::OK, etag, body))
+}
+
+fn document(status: StatusCode, etag: Option<HeaderValue>, body: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    let content_type = (CONTENT_TYPE, HeaderValue::from_static("application/ld+json"));
+    let tag = etag.map(|tag| (ETAG, tag));
+    let headers: [Option<(HeaderName, HeaderValue)>; 2] = [Some(content_type), tag];
+    response.headers_mut().extend(headers.into_iter().flatten());
+    response
+}
