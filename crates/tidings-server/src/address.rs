@@ -365,12 +365,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_untrusted_peer_is_always_itself(peer: IpAddr, forwarded in header_bytes(), x in header_bytes()) {
+        fn an_untrusted_peer_is_always_itself(
+            peer: IpAddr,
+            junk in header_bytes(),
+            claimed: IpAddr,
+            with_forwarded: bool,
+        ) {
             let mut headers = HeaderMap::new();
-            headers.append(FORWARDED, HeaderValue::from_bytes(&forwarded).unwrap());
+            let mut x = junk.clone();
+            x.extend_from_slice(format!(", {claimed}").as_bytes());
             headers.append(X_FORWARDED_FOR, HeaderValue::from_bytes(&x).unwrap());
-            let none = TrustedProxies::default();
-            prop_assert_eq!(client_address(peer, &headers, &none), peer.to_canonical());
+            if with_forwarded {
+                let mut forwarded = junk;
+                forwarded.extend_from_slice(format!(", for=\"[{claimed}]\"").as_bytes());
+                headers.append(FORWARDED, HeaderValue::from_bytes(&forwarded).unwrap());
+            }
+            let nobody = TrustedProxies::default();
+            prop_assert_eq!(client_address(peer, &headers, &nobody), peer.to_canonical());
         }
 
         #[test]

@@ -420,7 +420,8 @@ mod tests {
         let in_array = |index, error| DraftError::InArray { index, error: Box::new(error) };
         assert_eq!(error(r#"[{"topic":"a"},{}]"#), in_array(1, DraftError::MissingTopic));
         let wrong = DraftError::WrongType { field: "update", expected: "a JSON object" };
-        assert_eq!(error("[7]"), in_array(0, wrong));
+        assert_eq!(error("[7]"), in_array(0, wrong.clone()));
+        assert_eq!(error(r#"[{"topic":"a"},7]"#), in_array(1, wrong));
         let bad = DraftError::BadJson { line: 2, column: 3 };
         assert_eq!(error("[{\"topic\":\"a\"},\n  x]"), in_array(1, bad));
     }

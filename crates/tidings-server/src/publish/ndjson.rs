@@ -80,7 +80,6 @@ impl NdjsonLines {
             return None;
         }
         if self.partial.len() + beginning.len() > self.max_line_bytes {
-            self.partial = Vec::new();
             self.skipping = true;
             return Some(self.too_long(self.ended + 1));
         }
