@@ -21,8 +21,10 @@ const MAX_PREFIX_LENGTH: u32 = 9999;
 pub struct Template {
     /// The text before the first expression: most topics are told apart by it alone.
     prefix: Box<str>,
-    /// What follows the prefix.
-    parts: Box<[Part]>,
+    /// The expressions, each with the text that separates it from the one before.
+    parts: Box<[(Box<str>, Expression)]>,
+    /// The text after the last expression.
+    suffix: Box<str>,
 }
 
 impl Template {
@@ -31,55 +33,42 @@ impl Template {
     pub fn parse(text: &str) -> Option<Self> {
         let (prefix, mut rest) = literal(text)?;
         let mut parts = Vec::new();
-        let mut expressions = 0;
+        let mut between = "";
         while let Some(inside) = rest.strip_prefix('{') {
-            expressions += 1;
-            if expressions > MAX_EXPRESSIONS {
+            if parts.len() == MAX_EXPRESSIONS {
                 return None;
             }
             let (body, after) = inside.split_once('}')?;
-            parts.push(Part::Expression(Expression::parse(body)?));
-            let (text, after) = literal(after)?;
-            if !text.is_empty() {
-                parts.push(Part::Literal(text.into()));
-            }
-            rest = after;
+            parts.push((between.into(), Expression::parse(body)?));
+            (between, rest) = literal(after)?;
         }
-        Some(Self { prefix: prefix.into(), parts: parts.into() })
+        Some(Self { prefix: prefix.into(), parts: parts.into(), suffix: between.into() })
     }
 
     /// Whether the whole of `topic` matches. Takes time proportional to the topic's length times
     /// the template's, whatever they contain.
     pub fn matches(&self, topic: &str) -> bool {
-        let Some(rest) = topic.as_bytes().strip_prefix(self.prefix.as_bytes()) else {
+        let Some(rest) = topic
+            .strip_prefix(&*self.prefix)
+            .and_then(|rest| rest.strip_suffix(&*self.suffix))
+            .map(str::as_bytes)
+        else {
             return false;
         };
-        if let Some(Part::Literal(suffix)) = self.parts.last()
-            && !rest.ends_with(suffix.as_bytes())
-        {
-            return false;
-        }
         // Where the parts seen so far can end: every way to match them at once, so that no choice
         // is ever taken back.
         let mut ends = vec![false; rest.len() + 1];
         if let Some(start) = ends.first_mut() {
             *start = true;
         }
-        for part in &self.parts {
-            match part {
-                Part::Literal(text) => pass_literal(text.as_bytes(), rest, &mut ends),
-                Part::Expression(expression) => expression.pass(rest, &mut ends),
+        for (between, expression) in &self.parts {
+            if !between.is_empty() {
+                pass_literal(between.as_bytes(), rest, &mut ends);
             }
+            expression.pass(rest, &mut ends);
         }
         ends.last().is_some_and(|&end| end)
     }
-}
-
-/// A piece of a template.
-#[derive(Debug)]
-enum Part {
-    Literal(Box<str>),
-    Expression(Expression),
 }
 
 /// What an expression such as `{?a,b*}` lets through.
@@ -246,12 +235,12 @@ fn literal(text: &str) -> Option<(&str, &str)> {
     (literal.chars().all(is_literal) && triplets_are_whole(literal)).then_some((literal, rest))
 }
 
-/// `literals`, `ucschar` and `iprivate` of RFC 6570, and `%`, which is checked apart.
+/// `literals`, `ucschar` and `iprivate` of RFC 6570 (with `'`, after its erratum 6937), and `%`,
+/// which is checked apart.
 fn is_literal(character: char) -> bool {
     match character {
         '!'
-        | '#'..='&'
-        | '('..=';'
+        | '#'..=';'
         | '='
         | '?'..='['
         | ']'
@@ -396,6 +385,7 @@ mod tests {
             &["https://é.com/a.b/(c)+1"],
             &["https://é.com/aXb/(c)+1"],
         );
+        check("it's/{x}", &["it's/1"], &["its/1"]);
         check("a%20{x}", &["a%201"], &["a 1"]);
         check("{x}aab", &["aab", "aaab", "aaaab"], &["aaaba", "ab"]);
         check("{x}/{y}/{z}", &["//", "a/b/c"], &["a/b", "a/b/c/d"]);
@@ -450,7 +440,6 @@ mod tests {
             "%zz{a}",
             "a b{c}",
             "\"{a}",
-            "'{a}",
             "<{a}",
             ">{a}",
             "\\{a}",
