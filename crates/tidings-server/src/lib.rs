@@ -1,1 +1,4 @@
 //! The HTTP edge of the hub.
+
+pub mod auth;
+mod mercure;

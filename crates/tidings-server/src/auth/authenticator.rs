@@ -1,0 +1,146 @@
+//! From a request to an identity.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::request::Parts;
+use tidings_hub::Grants;
+
+use super::jwks::KeySet;
+use super::token::{Claims, Token};
+use super::{
+    AuthConfig, AuthConfigError, AuthError, Identity, KeySource, OriginPattern, Role,
+    VerificationKey,
+};
+use crate::mercure::claims;
+use crate::mercure::credentials::{self, CredentialRules};
+
+/// Finds out who sends a request. Made once, shared by all requests.
+#[derive(Debug)]
+pub struct Authenticator {
+    publisher: Option<Keys>,
+    subscriber: Option<Keys>,
+    anonymous: bool,
+    anonymous_publish: bool,
+    rules: CredentialRules,
+}
+
+/// What verifies the tokens of a role.
+#[derive(Debug, Clone)]
+enum Keys {
+    One(Arc<VerificationKey>),
+    Set(KeySet),
+}
+
+impl Authenticator {
+    /// Checks the configuration, and fetches the key sets. A key set whose server does not answer
+    /// is fetched later; until then its tokens are [`AuthError::KeysUnavailable`].
+    ///
+    /// Must be called within a tokio runtime, which keeps the key sets up to date as long as the
+    /// authenticator lives.
+    ///
+    /// # Errors
+    /// [`AuthConfigError`] says which setting is not usable.
+    pub async fn new(config: AuthConfig) -> Result<Self, AuthConfigError> {
+        if !credentials::is_cookie_name(&config.cookie_name) {
+            return Err(AuthConfigError::CookieName);
+        }
+        let publish_origins = config
+            .publish_origins
+            .iter()
+            .map(|entry| entry.parse::<OriginPattern>())
+            .collect::<Result<_, _>>()
+            .map_err(AuthConfigError::PublishOrigin)?;
+        let publisher = open(Role::Publisher, config.publisher.as_ref()).await?;
+        let subscriber = if config.subscriber == config.publisher {
+            publisher.clone()
+        } else {
+            open(Role::Subscriber, config.subscriber.as_ref()).await?
+        };
+        Ok(Self {
+            publisher,
+            subscriber,
+            anonymous: config.anonymous,
+            anonymous_publish: config.anonymous_publish,
+            rules: CredentialRules { cookie_name: config.cookie_name, publish_origins },
+        })
+    }
+
+    /// Verifies the token of a request, or lets it pass as anonymous where that is allowed.
+    ///
+    /// A token that is shown has to be valid, even where none is needed. The one exception: when
+    /// subscribing is open to all and there is no subscriber key, it is not looked at.
+    ///
+    /// # Errors
+    /// [`AuthError`] says why the request is not authenticated. That a token grants what the
+    /// request wants is not checked here.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: a fetch of the key set that this call asked for goes on.
+    pub async fn authenticate(
+        &self,
+        role: Role,
+        request: &Parts,
+        now: SystemTime,
+    ) -> Result<Identity, AuthError> {
+        let (keys, anonymous) = match role {
+            Role::Publisher => (&self.publisher, self.anonymous_publish),
+            Role::Subscriber => (&self.subscriber, self.anonymous),
+        };
+        if role == Role::Subscriber && keys.is_none() && anonymous {
+            return Ok(Identity::anonymous());
+        }
+        let Some(credential) = credentials::find(request, &self.rules)? else {
+            return match role {
+                _ if !anonymous => Err(AuthError::MissingToken),
+                Role::Publisher => {
+                    Ok(Identity { publish: Some(Grants::all()), ..Identity::anonymous() })
+                }
+                Role::Subscriber => Ok(Identity::anonymous()),
+            };
+        };
+        let keys = keys.as_ref().ok_or(AuthError::NoKey)?;
+        identity(&keys.verify(&credential, now).await?)
+    }
+}
+
+async fn open(role: Role, source: Option<&KeySource>) -> Result<Option<Keys>, AuthConfigError> {
+    Ok(match source {
+        None => None,
+        Some(KeySource::Key { secret_or_pem, algorithm }) => {
+            let key = VerificationKey::new(secret_or_pem, *algorithm)
+                .map_err(|source| AuthConfigError::Key { role, source })?;
+            Some(Keys::One(Arc::new(key)))
+        }
+        Some(KeySource::JwksUrl { url, refresh }) => {
+            let set = KeySet::open(url, *refresh)
+                .await
+                .map_err(|source| AuthConfigError::KeySet { role, source })?;
+            Some(Keys::Set(set))
+        }
+    })
+}
+
+impl Keys {
+    async fn verify(&self, token: &str, now: SystemTime) -> Result<Claims, AuthError> {
+        let token = Token::parse(token)?;
+        match self {
+            Self::One(key) => token.verify(key, now),
+            Self::Set(set) => {
+                let key = set.key(&token).await?;
+                token.verify(&key, now)
+            }
+        }
+    }
+}
+
+fn identity(claims: &Claims) -> Result<Identity, AuthError> {
+    let granted = claims::parse(claims.json())?;
+    Ok(Identity {
+        user: claims.subject.clone(),
+        publish: granted.publish,
+        subscribe: granted.subscribe,
+        payload: granted.payload,
+        expires_at: claims.expires_at,
+    })
+}

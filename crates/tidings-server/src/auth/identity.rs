@@ -1,0 +1,37 @@
+//! Who asks, once their token is verified.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tidings_hub::Grants;
+
+/// What a request is made for. Each has its own key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Sends updates.
+    Publisher,
+    /// Reads updates, or the list of subscriptions.
+    Subscriber,
+}
+
+/// What a verified token says, or what is left to who shows none.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The token's `sub`. `None` when anonymous, and when it is absent or empty.
+    pub user: Option<Arc<str>>,
+    /// The topics that may be published. `None` when the token does not speak of publishing.
+    pub publish: Option<Grants>,
+    /// The topics whose private updates may be read. `None` when the token does not speak of it.
+    pub subscribe: Option<Grants>,
+    /// The application's own data, shown with the active subscriptions: JSON without spaces.
+    pub payload: Option<Arc<str>>,
+    /// The token's `exp`: a stream opened with it ends then at the latest.
+    pub expires_at: Option<SystemTime>,
+}
+
+impl Identity {
+    /// Nobody in particular: public updates only.
+    pub fn anonymous() -> Self {
+        Self { user: None, publish: None, subscribe: None, payload: None, expires_at: None }
+    }
+}

@@ -1,0 +1,76 @@
+//! The claim that holds the grants: `mercure`, or `https://mercure.rocks/`.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tidings_hub::{Grants, Selector};
+
+use crate::auth::AuthError;
+
+/// The selectors a token may list for publishing, and for subscribing.
+const MAX_SELECTORS: usize = 1000;
+
+/// What the claim grants.
+#[derive(Debug, Default)]
+pub(crate) struct Granted {
+    pub(crate) publish: Option<Grants>,
+    pub(crate) subscribe: Option<Grants>,
+    /// JSON without spaces.
+    pub(crate) payload: Option<Arc<str>>,
+}
+
+#[derive(Deserialize)]
+struct ClaimSet<'a> {
+    #[serde(borrow)]
+    mercure: Option<&'a RawValue>,
+    /// The collision-resistant name. It replaces the other.
+    #[serde(rename = "https://mercure.rocks/")]
+    namespaced: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct MercureClaim<'a> {
+    publish: Option<Vec<String>>,
+    subscribe: Option<Vec<String>>,
+    #[serde(borrow)]
+    payload: Option<&'a RawValue>,
+}
+
+/// Reads the grants among the claims of a verified token. A token without the claim grants
+/// nothing.
+pub(crate) fn parse(claims: &str) -> Result<Granted, AuthError> {
+    let bad = |claim| move |_| AuthError::BadClaims { claim };
+    let set: ClaimSet<'_> = serde_json::from_str(claims).map_err(bad("mercure"))?;
+    let Some(raw) = set.namespaced.or(set.mercure) else { return Ok(Granted::default()) };
+    let claim: MercureClaim<'_> = serde_json::from_str(raw.get()).map_err(bad("mercure"))?;
+    Ok(Granted {
+        publish: claim.publish.map(|all| grants(all, "mercure.publish")).transpose()?,
+        subscribe: claim.subscribe.map(|all| grants(all, "mercure.subscribe")).transpose()?,
+        payload: claim.payload.map(|raw| compact(raw.get()).into()),
+    })
+}
+
+fn grants(selectors: Vec<String>, claim: &'static str) -> Result<Grants, AuthError> {
+    if selectors.len() > MAX_SELECTORS {
+        return Err(AuthError::BadClaims { claim });
+    }
+    Ok(Grants::new(selectors.into_iter().map(Selector::new)))
+}
+
+/// Drops the white space between the parts of a JSON text. What is within strings stays, and so
+/// do the order of members and the digits of numbers.
+fn compact(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    let mut in_string = false;
+    let mut escaped = false;
+    for character in json.chars() {
+        if !in_string && character.is_ascii_whitespace() {
+            continue;
+        }
+        in_string ^= character == '"' && !escaped;
+        escaped = in_string && character == '\\' && !escaped;
+        text.push(character);
+    }
+    text
+}
