@@ -41,3 +41,35 @@ impl Grants {
         topics.into_iter().any(|topic| self.allows(topic))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_grants_allow_nothing() {
+        let grants = Grants::none();
+        assert!(grants.is_empty());
+        assert!(!grants.allows("a"));
+        assert!(!grants.allows_any(["a", "*"]));
+    }
+
+    #[test]
+    fn all_grants_allow_every_topic() {
+        let grants = Grants::all();
+        assert!(!grants.is_empty());
+        assert!(grants.allows("a"));
+        assert!(grants.allows("/{b}"));
+        assert!(!grants.allows_any([]), "no topic, nothing to allow");
+    }
+
+    #[test]
+    fn one_matching_selector_is_enough() {
+        let grants = Grants::new(["a", "/books/{id}"].map(Selector::new));
+        assert!(grants.allows("a"));
+        assert!(grants.allows("/books/1"));
+        assert!(!grants.allows("b"));
+        assert!(grants.allows_any(["b", "/books/1"]));
+        assert!(!grants.allows_any(["b", "c"]));
+    }
+}

@@ -104,3 +104,60 @@ impl fmt::Debug for Selector {
         f.debug_tuple("Selector").field(&self.text).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn check(text: &str, kind: Kind, topics: &[&str], others: &[&str]) {
+        let selector = Selector::new(text);
+        assert_eq!(selector.kind(), kind, "{text}");
+        assert_eq!(selector.as_str(), text);
+        for topic in topics {
+            assert!(selector.matches(topic), "{text} matches {topic:?}");
+        }
+        for topic in others {
+            assert!(!selector.matches(topic), "{text} does not match {topic:?}");
+        }
+    }
+
+    #[test]
+    fn the_star_matches_every_topic() {
+        check("*", Kind::All, &["", "*", "a", "https://e.com/{id}"], &[]);
+    }
+
+    #[test]
+    fn a_topic_matches_itself_byte_for_byte() {
+        check("https://e.com/é", Kind::Exact, &["https://e.com/é"], &["https://e.com/%C3%A9", ""]);
+        check("", Kind::Exact, &[""], &["a"]);
+        check("a*", Kind::Exact, &["a*"], &["ab"]);
+    }
+
+    #[test]
+    fn a_template_matches_its_expansions_and_its_own_text() {
+        check("/books/{id}", Kind::Template, &["/books/1", "/books/", "/books/{id}"], &["/books"]);
+    }
+
+    #[test]
+    fn an_invalid_template_is_a_plain_string() {
+        check("/books/{id", Kind::Exact, &["/books/{id"], &["/books/1"]);
+        check("a b {id}", Kind::Exact, &["a b {id}"], &["a b 1"]);
+    }
+
+    #[test]
+    fn a_selector_can_cover_another_selector() {
+        check("/books/{id}", Kind::Template, &["/books/{id}"], &["/books/{other}", "*"]);
+        check("*", Kind::All, &["/books/{id}"], &[]);
+    }
+
+    #[test]
+    fn selectors_are_known_by_their_text() {
+        let set: HashSet<Selector> = ["a", "a", "/{b}", "/{b}"].map(Selector::new).into();
+        assert_eq!(set.len(), 2);
+        assert!(set.contains("/{b}"));
+        assert!(Selector::new("a") < Selector::new("b"));
+        assert_eq!(Selector::new("a").cmp(&Selector::new("a")), Ordering::Equal);
+    }
+}

@@ -18,68 +18,57 @@ const MAX_PREFIX_LENGTH: u32 = 9999;
 
 /// A parsed URI template.
 #[derive(Debug)]
-pub struct Template {
+pub(crate) struct Template {
     /// The text before the first expression: most topics are told apart by it alone.
     prefix: Box<str>,
-    /// What follows the prefix.
-    parts: Box<[Part]>,
+    /// The expressions, each with the text that separates it from the one before.
+    parts: Box<[(Box<str>, Expression)]>,
+    /// The text after the last expression.
+    suffix: Box<str>,
 }
 
 impl Template {
     /// Parses a template. `None` when `text` is not one (RFC 6570, section 2), or has more than
     /// 16 expressions: such a selector is a plain string.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (prefix, mut rest) = literal(text)?;
         let mut parts = Vec::new();
-        let mut expressions = 0;
+        let mut between = "";
         while let Some(inside) = rest.strip_prefix('{') {
-            expressions += 1;
-            if expressions > MAX_EXPRESSIONS {
+            if parts.len() == MAX_EXPRESSIONS {
                 return None;
             }
             let (body, after) = inside.split_once('}')?;
-            parts.push(Part::Expression(Expression::parse(body)?));
-            let (text, after) = literal(after)?;
-            if !text.is_empty() {
-                parts.push(Part::Literal(text.into()));
-            }
-            rest = after;
+            parts.push((between.into(), Expression::parse(body)?));
+            (between, rest) = literal(after)?;
         }
-        Some(Self { prefix: prefix.into(), parts: parts.into() })
+        Some(Self { prefix: prefix.into(), parts: parts.into(), suffix: between.into() })
     }
 
     /// Whether the whole of `topic` matches. Takes time proportional to the topic's length times
     /// the template's, whatever they contain.
-    pub fn matches(&self, topic: &str) -> bool {
-        let Some(rest) = topic.as_bytes().strip_prefix(self.prefix.as_bytes()) else {
+    pub(crate) fn matches(&self, topic: &str) -> bool {
+        let Some(rest) = topic
+            .strip_prefix(&*self.prefix)
+            .and_then(|rest| rest.strip_suffix(&*self.suffix))
+            .map(str::as_bytes)
+        else {
             return false;
         };
-        if let Some(Part::Literal(suffix)) = self.parts.last()
-            && !rest.ends_with(suffix.as_bytes())
-        {
-            return false;
-        }
         // Where the parts seen so far can end: every way to match them at once, so that no choice
         // is ever taken back.
         let mut ends = vec![false; rest.len() + 1];
         if let Some(start) = ends.first_mut() {
             *start = true;
         }
-        for part in &self.parts {
-            match part {
-                Part::Literal(text) => pass_literal(text.as_bytes(), rest, &mut ends),
-                Part::Expression(expression) => expression.pass(rest, &mut ends),
+        for (between, expression) in &self.parts {
+            if !between.is_empty() {
+                pass_literal(between.as_bytes(), rest, &mut ends);
             }
+            expression.pass(rest, &mut ends);
         }
         ends.last().is_some_and(|&end| end)
     }
-}
-
-/// A piece of a template.
-#[derive(Debug)]
-enum Part {
-    Literal(Box<str>),
-    Expression(Expression),
 }
 
 /// What an expression such as `{?a,b*}` lets through.
@@ -246,11 +235,21 @@ fn literal(text: &str) -> Option<(&str, &str)> {
     (literal.chars().all(is_literal) && triplets_are_whole(literal)).then_some((literal, rest))
 }
 
-/// `literals`, `ucschar` and `iprivate` of RFC 6570, and `%`, which is checked apart.
+/// `literals`, `ucschar` and `iprivate` of RFC 6570 (with `'`, after its erratum 6937), and `%`,
+/// which is checked apart.
 fn is_literal(character: char) -> bool {
     match character {
-        '!' | '#'..='&' | '('..=';' | '=' | '?'..='[' | ']' | '_' | 'a'..='z' | '~' => true,
-        '\u{a0}'..='\u{fdcf}' | '\u{fdf0}'..='\u{ffef}' | '\u{e1000}'..='\u{efffd}' => true,
+        '!'
+        | '#'..=';'
+        | '='
+        | '?'..='['
+        | ']'
+        | '_'
+        | 'a'..='z'
+        | '~'
+        | '\u{a0}'..='\u{fdcf}'
+        | '\u{fdf0}'..='\u{ffef}'
+        | '\u{e1000}'..='\u{efffd}' => true,
         // The planes above the first, without the two noncharacters that end each of them.
         '\u{10000}'..='\u{dfffd}' | '\u{f0000}'..='\u{10fffd}' => {
             u32::from(character) & 0xffff < 0xfffe
@@ -287,4 +286,269 @@ fn is_name(name: &str) -> bool {
     let varchar = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'%');
     triplets_are_whole(name)
         && name.split('.').all(|label| !label.is_empty() && label.bytes().all(varchar))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(template: &str, topics: &[&str], others: &[&str]) {
+        let parsed = Template::parse(template).unwrap_or_else(|| panic!("{template} is valid"));
+        for topic in topics {
+            assert!(parsed.matches(topic), "{template} matches {topic:?}");
+        }
+        for topic in others {
+            assert!(!parsed.matches(topic), "{template} does not match {topic:?}");
+        }
+    }
+
+    #[test]
+    fn a_simple_variable_stays_within_one_segment_and_may_be_empty() {
+        check(
+            "https://e.com/{foo}/bar",
+            &[
+                "https://e.com/foo/bar",
+                "https://e.com//bar",
+                "https://e.com/a,b/bar",
+                "https://e.com/%C3%a9/bar",
+                "https://e.com/A-z.0_~/bar",
+            ],
+            &[
+                "https://e.com/foo/bar/baz",
+                "https://e.com/a/b/bar",
+                "https://e.com/a=b/bar",
+                "https://e.com/%C3%g9/bar",
+                "https://e.com/%/bar",
+                "https://e.com/é/bar",
+                "https://e.com/foo",
+                "xhttps://e.com/foo/bar",
+                "https://e.com/foo/bar\n",
+                "",
+            ],
+        );
+        check("{id}", &["", "1", "a,b"], &["a/b", "a b", "é"]);
+    }
+
+    #[test]
+    fn a_query_expression_matches_names_and_values() {
+        check(
+            "https://e.com/users/foo/{?topic}",
+            &[
+                "https://e.com/users/foo/",
+                "https://e.com/users/foo/?topic=https%3A%2F%2Fe.com%2Fbooks%2F1",
+            ],
+            &["https://e.com/users/foo/?topic=https://e.com", "https://e.com/users/foo/topic=1"],
+        );
+    }
+
+    #[test]
+    fn each_operator_has_its_own_first_separator_and_characters() {
+        check("a{+x}", &["a", "a/b?c=d&e", "a[1];%20", "a!"], &["a b", "a\"", "a%2", "b"]);
+        check("a{#x}", &["a", "a#", "a#b/c", "a##"], &["ab", "a b"]);
+        check("a{.x}", &["a", "a.", "a.b", "a.b.c", "a.b,c"], &["ab", "a/b", "a.b=c"]);
+        check("a{.x,y}", &["a.b.c"], &["a/b"]);
+        check("a{/x}", &["a", "a/", "a/b", "a/b,c"], &["ab", "a/b/c", "a/b=c"]);
+        check("a{/x,y}", &["a/b", "a/b/c", "a//"], &["a/b/c/d"]);
+        check("a{;x}", &["a", "a;x=1", "a;x"], &["a;x=1;y=2", "ax=1"]);
+        check("a{;x,y}", &["a;x=1;y=2"], &["a;x=1;y=2;z=3"]);
+        check("a{?x,y}", &["a?x=1", "a?x=1&y=2"], &["a?x=1&y=2&z=3", "a&x=1", "a?x=1?y=2"]);
+        check("a{&x}", &["a&x=1", "a"], &["a&x=1&y=2", "a?x=1"]);
+        check("{x,y}", &["1,2", "1,2,3", ""], &["1=2"]);
+    }
+
+    #[test]
+    fn explode_lifts_the_number_of_values_and_allows_pairs() {
+        check("a{/x*}", &["a", "a/b", "a/b/c/d", "a/k=v/l=w"], &["ab", "a?b"]);
+        check("{x*}", &["k=v,l=w"], &["k=v&l=w"]);
+        check("{?x*}", &["?a=1&b=2&c=3"], &["?a=1;b=2"]);
+        // Only the values after a separator may be pairs when the first does not explode.
+        check("{x,y*}", &["a", "a,k=v"], &["k=v"]);
+    }
+
+    #[test]
+    fn a_prefix_length_is_read_but_not_enforced() {
+        check("{x:3}", &["abc", "abcdef", ""], &["a/b"]);
+        check("{/x:9999,y:1}", &["/abc/def"], &["/a/b/c"]);
+    }
+
+    #[test]
+    fn names_may_have_dots_and_triplets() {
+        check("{a.b_1}{%41c}", &["x"], &["/"]);
+    }
+
+    #[test]
+    fn literals_are_compared_as_they_are() {
+        check(
+            "https://é.com/a.b/(c)+{x}",
+            &["https://é.com/a.b/(c)+1"],
+            &["https://é.com/aXb/(c)+1"],
+        );
+        check("it's/{x}", &["it's/1"], &["its/1"]);
+        check("a%20{x}", &["a%201"], &["a 1"]);
+        check("{x}aab", &["aab", "aaab", "aaaab"], &["aaaba", "ab"]);
+        check("{x}/{y}/{z}", &["//", "a/b/c"], &["a/b", "a/b/c/d"]);
+        check("a/b", &["a/b"], &["a/b/", "a"]);
+    }
+
+    #[test]
+    fn what_is_not_a_template_is_refused() {
+        for text in [
+            "{",
+            "}",
+            "a}",
+            "{}",
+            "{a",
+            "{{a}}",
+            "{a}}",
+            "{a b}",
+            "{é}",
+            "{a-b}",
+            "{=a}",
+            "{,a}",
+            "{!a}",
+            "{@a}",
+            "{|a}",
+            "{+}",
+            "{?}",
+            "{a,}",
+            "{,}",
+            "{a,,b}",
+            "{.}",
+            "{..a}",
+            "{a.}",
+            "{a..b}",
+            "{a:}",
+            "{a:0}",
+            "{a:01}",
+            "{a:10000}",
+            "{a:99999999999}",
+            "{a:x}",
+            "{a:+1}",
+            "{a*:1}",
+            "{a:1*}",
+            "{a**}",
+            "{*}",
+            "{:1}",
+            "{%}",
+            "{%4}",
+            "{%4.1}",
+            "{%zz}",
+            "%{a}",
+            "%4{a}",
+            "%zz{a}",
+            "a b{c}",
+            "\"{a}",
+            "<{a}",
+            ">{a}",
+            "\\{a}",
+            "^{a}",
+            "`{a}",
+            "|{a}",
+            "{a}|",
+            "\u{7f}{a}",
+            "\u{80}{a}",
+            "\u{fdd0}{a}",
+            "\u{fffd}{a}",
+            "\u{1ffff}{a}",
+            "\u{e0001}{a}",
+            "\0{a}",
+            "\n{a}",
+        ] {
+            assert!(Template::parse(text).is_none(), "{text:?} is not a template");
+        }
+    }
+
+    #[test]
+    fn more_expressions_than_the_limit_are_refused() {
+        assert!(Template::parse(&"{a}".repeat(MAX_EXPRESSIONS)).is_some());
+        assert!(Template::parse(&"{a}".repeat(MAX_EXPRESSIONS + 1)).is_none());
+    }
+
+    /// The regular expression an expression stands for, written from its description.
+    fn regex_of(operator: &str, variables: &[(bool, bool)]) -> String {
+        let (first, separator) = match operator {
+            "" | "+" => ("", ","),
+            "#" => ("#", ","),
+            "?" => (r"\?", "&"),
+            "&" => ("&", "&"),
+            "." => (r"\.", r"\."),
+            other => (other, other),
+        };
+        let explode = variables.iter().any(|&(explodes, _)| explodes);
+        let class = |pairs: bool| {
+            let characters = match operator {
+                "+" | "#" => r"A-Za-z0-9._~!#$&-,/:;=?@\[\]\-",
+                ";" | "?" | "&" => r"A-Za-z0-9._~,=\-",
+                _ if pairs => r"A-Za-z0-9._~,=\-",
+                _ => r"A-Za-z0-9._~,\-",
+            };
+            format!("(?:[{characters}]|%[0-9A-Fa-f]{{2}})*")
+        };
+        let head = class(variables[0].0);
+        let tail = class(explode);
+        let count = if explode { "*".to_owned() } else { format!("{{0,{}}}", variables.len() - 1) };
+        format!("(?:{first}{head}(?:{separator}{tail}){count})?")
+    }
+
+    /// A template's text with the regular expression that means the same.
+    fn template_and_regex() -> impl Strategy<Value = (String, String)> {
+        let variable = (any::<bool>(), any::<bool>());
+        let expression = (
+            prop::sample::select(vec!["", "+", "#", ".", "/", ";", "?", "&"]),
+            prop::collection::vec(variable, 1..4),
+        );
+        let part = prop_oneof![
+            "[a/,.=é]{1,3}".prop_map(|text| (text.clone(), regex::escape(&text))),
+            expression.prop_map(|(operator, variables)| {
+                let names: Vec<&str> = variables
+                    .iter()
+                    .map(|variable| match variable {
+                        (true, _) => "v*",
+                        (false, true) => "v:3",
+                        (false, false) => "v",
+                    })
+                    .collect();
+                (format!("{{{operator}{}}}", names.join(",")), regex_of(operator, &variables))
+            }),
+        ];
+        prop::collection::vec(part, 0..6).prop_map(|parts| {
+            let (texts, regexes): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+            (texts.concat(), format!(r"\A{}\z", regexes.concat()))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn matching_agrees_with_the_regular_expression(
+            (template, regex) in template_and_regex(),
+            topics in prop::collection::vec("([a/,.=;?&#é! ]|%4a|%){0,12}", 20),
+        ) {
+            let parsed = Template::parse(&template).unwrap();
+            let regex = regex::Regex::new(&regex).unwrap();
+            for topic in &topics {
+                prop_assert_eq!(
+                    parsed.matches(topic), regex.is_match(topic), "{} on {:?}", template, topic
+                );
+            }
+        }
+
+        #[test]
+        fn no_text_makes_parsing_or_matching_panic(text in any::<String>(), topic in any::<String>()) {
+            if let Some(template) = Template::parse(&text) {
+                template.matches(&topic);
+                template.matches(&text);
+            }
+        }
+
+        #[test]
+        fn no_text_made_of_template_syntax_makes_them_panic(
+            text in "[{}+#./;?&,:*%0-9a-fé]{0,40}", topic in "[{}+#./;?&,:*%0-9a-fé]{0,40}",
+        ) {
+            if let Some(template) = Template::parse(&text) {
+                template.matches(&topic);
+            }
+        }
+    }
 }

@@ -6,7 +6,7 @@
 mod address;
 mod admin;
 mod announce;
-mod auth;
+pub mod auth;
 mod body;
 mod config;
 mod connection;
@@ -26,10 +26,6 @@ mod subscribe;
 mod subscriptions;
 
 pub use address::TrustedProxies;
-pub use auth::{
-    Algorithm, AuthConfig, AuthConfigError, InvalidOrigin, KeyError, KeySetError, KeySource, Role,
-    UnknownAlgorithm,
-};
 pub use body::Body;
 pub use config::{RequestLimits, ServerConfig, StreamConfig};
 pub use connection::Fate;

@@ -59,7 +59,7 @@ pub enum KeySource {
 
 impl KeySource {
     /// How often a key set is fetched again by default: every 10 minutes.
-    pub const DEFAULT_REFRESH: Duration = Duration::from_secs(10 * 60);
+    pub const DEFAULT_REFRESH: Duration = Duration::from_mins(10);
 
     /// A key set at `url`, fetched again every 10 minutes.
     pub fn jwks_url(url: impl Into<String>) -> Self {

@@ -69,7 +69,7 @@ impl Jwks {
             .into_iter()
             .take(MAX_KEYS)
             .filter_map(|raw| serde_json::from_str::<Jwk<'_>>(raw.get()).ok())
-            .flat_map(|jwk| jwk.entries())
+            .flat_map(Jwk::entries)
             .collect();
         Ok(Self { entries })
     }

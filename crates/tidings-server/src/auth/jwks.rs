@@ -75,17 +75,13 @@ impl KeySet {
     /// The URL cannot be used, or names a file that cannot be read.
     pub(super) async fn open(url: &str, refresh: Duration) -> Result<Self, KeySetError> {
         let source = Source::parse(url)?;
-        let first = source.fetch().await;
-        if let (Source::File(_), Err(error)) = (&source, first.as_ref()) {
-            source.log_failure(error);
-        }
-        let keys = match (first, &source) {
-            (Ok(keys), _) => {
+        let keys = match source.fetch().await {
+            Ok(keys) => {
                 source.log_success(&keys);
                 Some(Arc::new(keys))
             }
-            (Err(error), Source::File(_)) => return Err(error),
-            (Err(error), Source::Http { .. }) => {
+            Err(error) if matches!(source, Source::File(_)) => return Err(error),
+            Err(error) => {
                 source.log_failure(&error);
                 None
             }
@@ -199,6 +195,8 @@ impl Source {
                     .timeout(FETCH_TIMEOUT)
                     .redirect(redirect::Policy::limited(MAX_REDIRECTS))
                     .https_only(url.scheme() == "https")
+                    // The next fetch is minutes away.
+                    .pool_max_idle_per_host(0)
                     .build()
                     .map_err(|error| KeySetError::new(Cause::Http(error)))?;
                 Ok(Self::Http { client, url })

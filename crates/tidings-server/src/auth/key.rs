@@ -27,7 +27,7 @@ pub struct VerificationKey {
 
 #[derive(Clone)]
 enum Material {
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
     Public(ParsedPublicKey),
 }
 
@@ -67,7 +67,7 @@ impl VerificationKey {
         if secret.contains("-----BEGIN ") {
             return Err(KeyError::PemForSecret { algorithm });
         }
-        let material = Material::Secret(hmac::Key::new(hash, secret.as_bytes()));
+        let material = Material::Secret(Box::new(hmac::Key::new(hash, secret.as_bytes())));
         Ok(Self { algorithm, material })
     }
 

@@ -19,7 +19,7 @@ const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// How far an issuer's clock may be ahead of ours: a token is taken this long before its `nbf`.
 /// There is no such tolerance for `exp`, because a stream ends exactly then.
-const NOT_BEFORE_LEEWAY: Duration = Duration::from_secs(60);
+const NOT_BEFORE_LEEWAY: Duration = Duration::from_mins(1);
 
 /// A token taken apart, not verified: only its header can be read.
 pub(super) struct Token<'a> {

@@ -42,7 +42,7 @@ pub(crate) fn find<'a>(
     if let Some(token) = in_query(request)? {
         return Ok(Some(token));
     }
-    let Some(token) = in_cookie(request, &rules.cookie_name) else { return Ok(None) };
+    let Some(token) = in_cookie(request, &rules.cookie_name)? else { return Ok(None) };
     // A browser adds the cookie whichever page sends the request, so the page has to be known.
     if request.method == Method::POST {
         check_origin(request, &rules.publish_origins)?;
@@ -82,14 +82,15 @@ fn long_enough<T: AsRef<str>>(token: T) -> Result<T, AuthError> {
 }
 
 /// The first cookie of the name (RFC 6265, 4.2.1). The value may stand in double quotes.
-fn in_cookie<'a>(request: &'a Parts, name: &str) -> Option<&'a str> {
+fn in_cookie<'a>(request: &'a Parts, name: &str) -> Result<Option<&'a str>, AuthError> {
+    // Bytes, because other cookies may hold anything.
     let headers = request.headers.get_all(COOKIE).iter();
-    let mut pairs = headers
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='));
-    let (_, value) = pairs.find(|&(found, _)| found == name)?;
-    Some(value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value))
+    let mut values = headers
+        .flat_map(|header| header.as_bytes().split(|&byte| byte == b';'))
+        .filter_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="));
+    let Some(value) = values.next() else { return Ok(None) };
+    let bare = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    str::from_utf8(bare.unwrap_or(value)).map(Some).map_err(|_| AuthError::Malformed)
 }
 
 fn check_origin(request: &Parts, allowed: &[OriginPattern]) -> Result<(), AuthError> {

@@ -72,7 +72,7 @@ fn cursor_header(headers: &HeaderMap) -> Option<String> {
 /// What is wrong with a subscribe request's parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum QueryError {
+pub(crate) enum QueryError {
     /// There is no `topic`.
     MissingTopic,
     /// There are more selectors than `limit`.
@@ -89,7 +89,7 @@ pub enum QueryError {
 
 impl QueryError {
     /// A stable name for the error, in snake case.
-    pub fn reason(self) -> &'static str {
+    pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::MissingTopic => "missing_topic",
             Self::TooManySelectors { .. } => "too_many_selectors",
