@@ -59,6 +59,9 @@ fn of_two_exceeded_limits_the_first_exceeded_is_told() {
     let limits = Limits { max_line_bytes: 7, max_event_bytes: 0 };
     let found = decode(limits, "data: data");
     assert_eq!(found.end, Err(DecodeError::EventTooLarge { limit: 0 }));
+    let by_one_byte = Limits { max_line_bytes: 7, max_event_bytes: 1 };
+    let found = decode(by_one_byte, "data: data");
+    assert_eq!(found.end, Err(DecodeError::LineTooLong { limit: 7 }));
 }
 
 #[test]
