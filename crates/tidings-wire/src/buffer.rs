@@ -23,3 +23,13 @@ pub(crate) fn text<'a>(bytes: &'a [u8], replaced: &'a mut String) -> &'a str {
     *replaced = String::from_utf8_lossy(bytes).into_owned();
     replaced
 }
+
+/// Replaces `text` by these bytes, read the same way.
+#[inline]
+pub(crate) fn set_text(bytes: &[u8], text: &mut String) {
+    text.clear();
+    match std::str::from_utf8(bytes) {
+        Ok(valid) => text.push_str(valid),
+        Err(_) => text.push_str(&String::from_utf8_lossy(bytes)),
+    }
+}

@@ -13,9 +13,8 @@ use crate::{DecodeError, EventId, Item, Limits};
 /// Decodes one event stream after the other, exactly as WHATWG HTML 9.2.6 says.
 ///
 /// An event that lies within one chunk is lent from that chunk; only what a chunk's end cuts is
-/// copied, once. The work is linear in the bytes whatever the chunks are, and the memory is bounded
-/// by the [`Limits`]: one event's data and four lines, and up to three times as much in addition
-/// where they are not UTF-8.
+/// copied, once. The work is linear in the bytes whatever the chunks are, and the memory is at most
+/// a small multiple of the [`Limits`].
 ///
 /// An event is handed out as soon as its blank line's first byte has come: a CR is not held back
 /// for the LF that may follow it.
