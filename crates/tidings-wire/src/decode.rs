@@ -1,6 +1,7 @@
 //! The decoder: bytes in, in chunks cut anywhere, events out.
 
 use std::fmt;
+use std::mem;
 use std::time::Duration;
 
 use crate::grammar::{self, Field};
@@ -12,9 +13,8 @@ use crate::{DecodeError, EventId, Item, Limits};
 /// Decodes one event stream after the other, exactly as WHATWG HTML 9.2.6 says.
 ///
 /// An event that lies within one chunk is lent from that chunk; only what a chunk's end cuts is
-/// copied, once. The work is linear in the bytes whatever the chunks are, and the memory is bounded
-/// by the [`Limits`]: up to one event's data and three lines, and three times that where they
-/// are not UTF-8.
+/// copied, once. The work is linear in the bytes whatever the chunks are, and the memory is at most
+/// a small multiple of the [`Limits`].
 ///
 /// An event is handed out as soon as its blank line's first byte has come: a CR is not held back
 /// for the LF that may follow it.
@@ -112,11 +112,9 @@ impl Decoder {
     /// The decoder is then ready for the next stream, with the same limits and last event id. It
     /// also clears an error.
     pub fn finish(&mut self) {
-        self.lines = Lines::default();
-        self.open = OpenLine::default();
-        self.pending.clear();
-        self.handed_out = false;
-        self.failure = None;
+        let mut pending = mem::take(&mut self.pending);
+        pending.clear();
+        *self = Self { limits: self.limits, pending, ..Self::default() };
     }
 
     /// Takes lines from the front of `input` until one brings something to hand out.

@@ -25,8 +25,8 @@ impl Limits {
     /// Refuses a line of `line_bytes` so far that makes the event's data `event_bytes` so far.
     ///
     /// Where both limits are exceeded, the one that was exceeded first is told: each byte of a
-    /// value adds to both counts, so that is the one exceeded by more. The answer then does not
-    /// depend on how the stream was cut.
+    /// value adds to both counts, so that is the one exceeded by more, and the line's if it was the
+    /// same byte. The answer then does not depend on how the stream was cut.
     pub(crate) fn check(self, line_bytes: usize, event_bytes: usize) -> Result<(), DecodeError> {
         let line_excess = line_bytes.saturating_sub(self.max_line_bytes);
         let event_excess = event_bytes.saturating_sub(self.max_event_bytes);

@@ -35,19 +35,21 @@ impl OpenLine {
         pending: &mut Pending,
         limits: Limits,
     ) -> Result<(), DecodeError> {
-        self.line_bytes += bytes.len();
-        if let Some(field) = self.field {
-            return self.append(field, bytes, pending, limits);
-        }
-        let missing = HEAD_BYTES.saturating_sub(self.head.len());
-        let (head, rest) = bytes.split_at(missing.min(bytes.len()));
-        self.head.extend_from_slice(head);
-        if self.head.len() < HEAD_BYTES {
-            // So few bytes are not checked: which limit they exceed is not known yet.
-            return Ok(());
-        }
-        let field = self.begin_value(pending, limits)?;
-        self.append(field, rest, pending, limits)
+        let (field, value) = if let Some(field) = self.field {
+            (field, bytes)
+        } else {
+            let missing = HEAD_BYTES.saturating_sub(self.head.len());
+            let (head, rest) = bytes.split_at(missing.min(bytes.len()));
+            self.line_bytes += head.len();
+            self.head.extend_from_slice(head);
+            if self.head.len() < HEAD_BYTES {
+                // So few bytes are not checked: which limit they exceed is not known yet.
+                return Ok(());
+            }
+            (self.begin_value(pending, limits)?, rest)
+        };
+        self.line_bytes += value.len();
+        self.append(field, value, pending, limits)
     }
 
     /// Ends the line. Its value, unless it went to the event, stays until the next open line.
@@ -96,6 +98,7 @@ impl OpenLine {
         Ok(field)
     }
 
+    /// Takes bytes of the value, already counted in `line_bytes`.
     fn append(
         &mut self,
         field: Field,

@@ -34,8 +34,9 @@ pub(crate) struct Pending {
     last_event_id: String,
     /// The data with U+FFFD in it, where it was not UTF-8.
     replaced_data: String,
-    /// The type with U+FFFD in it, where it was not UTF-8.
-    replaced_type: String,
+    /// The type of the last event that named one. Most streams repeat a few types, and comparing
+    /// is cheaper than checking short values for UTF-8 each time.
+    last_type: String,
 }
 
 impl Pending {
@@ -115,11 +116,7 @@ impl Pending {
         if memchr::memchr(b'\0', value).is_some() {
             return;
         }
-        self.id.clear();
-        match std::str::from_utf8(value) {
-            Ok(text) => self.id.push_str(text),
-            Err(_) => self.id.push_str(&String::from_utf8_lossy(value)),
-        }
+        buffer::set_text(value, &mut self.id);
         self.has_id = true;
     }
 
@@ -143,11 +140,11 @@ impl Pending {
     pub(crate) fn event<'d>(&'d mut self, borrowed: &Borrowed<'d>) -> EventRef<'d> {
         let data = borrowed.data.unwrap_or(&self.data);
         let event_type = borrowed.event_type.unwrap_or(&self.event_type);
+        if !event_type.is_empty() && event_type != self.last_type.as_bytes() {
+            buffer::set_text(event_type, &mut self.last_type);
+        }
         EventRef {
-            event_type: match event_type {
-                [] => "message",
-                _ => buffer::text(event_type, &mut self.replaced_type),
-            },
+            event_type: if event_type.is_empty() { "message" } else { &self.last_type },
             data: buffer::text(data, &mut self.replaced_data),
             last_event_id: &self.last_event_id,
         }
@@ -164,7 +161,6 @@ impl Pending {
             buffer::clear(&mut self.event_type);
         }
         self.replaced_data = String::new();
-        self.replaced_type = String::new();
     }
 
     /// Forgets everything but the confirmed last event id.

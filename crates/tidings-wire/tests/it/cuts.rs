@@ -133,6 +133,15 @@ fn the_end_of_a_stream_drops_what_has_no_blank_line_and_its_id() {
 }
 
 #[test]
+fn an_event_has_its_own_type_and_no_other() {
+    let stream = b"event: a\ndata\n\nevent: b\ndata\n\nevent: b\ndata\n\ndata\n\nevent: \xff\ndata\n\nevent: a\n\ndata\n\n";
+    let types = ["a", "b", "b", "message", "\u{fffd}", "message"];
+    let expected = types.map(|event_type| event(event_type, "", ""));
+    assert_eq!(decode([&stream[..]]).items, expected);
+    assert_eq!(decode(stream.chunks(1)).items, expected);
+}
+
+#[test]
 fn an_event_cut_after_a_large_one_is_not_mixed_with_it() {
     let large = "x".repeat(300_000);
     let stream = format!("event: big\ndata: {large}\n\ndata: small\n\n");

@@ -52,6 +52,18 @@ fn an_event_may_hold_as_much_data_as_the_limit_and_no_more() {
     );
 }
 
+/// The decoder once counted a chunk's bytes into the line before it looked at the value's first
+/// byte, and so named the line's limit where the event's had been exceeded first.
+#[test]
+fn of_two_exceeded_limits_the_first_exceeded_is_told() {
+    let limits = Limits { max_line_bytes: 7, max_event_bytes: 0 };
+    let found = decode(limits, "data: data");
+    assert_eq!(found.end, Err(DecodeError::EventTooLarge { limit: 0 }));
+    let by_one_byte = Limits { max_line_bytes: 7, max_event_bytes: 1 };
+    let found = decode(by_one_byte, "data: data");
+    assert_eq!(found.end, Err(DecodeError::LineTooLong { limit: 7 }));
+}
+
 #[test]
 fn what_came_before_the_limit_was_exceeded_is_found() {
     let found = decode(LIMITS, "data: a\n\n: too long a comment\ndata: b\n\n");
