@@ -16,6 +16,8 @@ pub struct ServerConfig {
     pub stream: StreamConfig,
     /// What a request may hold.
     pub requests: RequestLimits,
+    /// How many connections may be open at once; one more is closed unanswered, and a browser tries again.
+    pub max_connections: usize,
     /// Which proxies may say whom a request comes from.
     pub trusted_proxies: TrustedProxies,
     /// Over how long streams are closed when the hub goes down.

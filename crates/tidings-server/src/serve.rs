@@ -153,6 +153,11 @@ impl Server {
     ) -> Infallible {
         loop {
             match listener.accept().await {
+                Ok((socket, peer)) if connections.len() >= self.0.config.max_connections => {
+                    warn!(%peer, limit = connections.len(), "closed a connection: the limit is reached");
+                    self.0.metrics.refused("connection_limit");
+                    drop(socket);
+                }
                 Ok((socket, peer)) => {
                     connections.spawn(self.clone().attend(socket, peer, stage.subscribe()));
                 }

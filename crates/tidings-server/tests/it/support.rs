@@ -1,0 +1,313 @@
+//! A server on a port of its own, and clients that speak HTTP byte by byte.
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+use tidings_hub::HubConfig;
+use tidings_server::auth::{self, AuthConfig, KeySource};
+use tidings_server::{RequestLimits, Server, ServerConfig, StreamConfig, TrustedProxies, bind};
+use tidings_wire::{Decoder, Item};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// The secret that signs the tests' tokens.
+pub(crate) const SECRET: &str = "!ChangeThisMercureHubJWTSecretKey!";
+/// How long a test waits for something that must come. Real time, and far more than it takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server that runs until it is dropped or shut down.
+#[derive(Debug)]
+pub(crate) struct TestServer {
+    pub(crate) server: Server,
+    pub(crate) address: SocketAddr,
+    shutdown: Option<oneshot::Sender<()>>,
+    pub(crate) done: JoinHandle<()>,
+}
+
+/// Settings as `--dev` has them: anyone may publish and subscribe. Tokens signed with [`SECRET`] are understood.
+pub(crate) fn open_config() -> ServerConfig {
+    let key =
+        || Some(KeySource::Key { secret_or_pem: SECRET.into(), algorithm: auth::Algorithm::Hs256 });
+    ServerConfig {
+        auth: AuthConfig {
+            publisher: key(),
+            subscriber: key(),
+            anonymous: true,
+            anonymous_publish: true,
+            ..AuthConfig::default()
+        },
+        cors_origins: Vec::new(),
+        stream: StreamConfig::default(),
+        requests: RequestLimits::default(),
+        max_connections: 10_000,
+        trusted_proxies: TrustedProxies::default(),
+        drain: Duration::from_secs(2),
+        subscriptions: true,
+        dashboard: true,
+    }
+}
+
+impl TestServer {
+    /// Starts a server with open settings.
+    pub(crate) async fn open() -> Self {
+        Self::start(HubConfig::default(), open_config()).await
+    }
+
+    pub(crate) async fn start(hub: HubConfig, config: ServerConfig) -> Self {
+        let server = Server::new(hub, config).await.unwrap();
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (shutdown, stopped) = oneshot::channel::<()>();
+        let running = server.clone();
+        let done = tokio::spawn(async move {
+            running.serve(listener, None, async { drop(stopped.await) }).await.unwrap();
+        });
+        Self { server, address, shutdown: Some(shutdown), done }
+    }
+
+    /// Begins to shut down, as SIGTERM does.
+    pub(crate) fn shut_down(&mut self) {
+        drop(self.shutdown.take());
+    }
+
+    /// Opens a connection.
+    pub(crate) async fn connect(&self) -> Client {
+        Client { socket: TcpStream::connect(self.address).await.unwrap(), unread: Vec::new() }
+    }
+
+    /// Sends one request on a connection of its own and reads the whole answer.
+    pub(crate) async fn request(&self, head: &str, body: &[u8]) -> Answer {
+        let mut client = self.connect().await;
+        client.send_request(head, body).await;
+        client.answer().await
+    }
+
+    /// Publishes a form and gives the answer's body.
+    pub(crate) async fn publish(&self, form: &str) -> String {
+        let head =
+            "POST /.well-known/mercure HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded";
+        let answer = self.request(head, form.as_bytes()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.text()
+    }
+
+    /// Opens a stream: `query` follows the `?`, `headers` are whole lines, each with its CRLF.
+    pub(crate) async fn subscribe(&self, query: &str, headers: &str) -> EventStream {
+        let mut client = self.connect().await;
+        let head =
+            format!("GET /events?{query} HTTP/1.1\r\nAccept: text/event-stream\r\n{headers}");
+        client.send_request(head.trim_end(), b"").await;
+        client.stream().await
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) socket: TcpStream,
+    unread: Vec<u8>,
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()))
+    }
+}
+
+impl Client {
+    /// Sends a request whose head is given without `Host`, `Content-Length` and the blank line.
+    pub(crate) async fn send_request(&mut self, head: &str, body: &[u8]) {
+        let length = body.len();
+        let head = format!("{head}\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
+        self.send(head.as_bytes()).await;
+        self.send(body).await;
+    }
+
+    /// Sends bytes as they are.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).await.unwrap();
+    }
+
+    /// Reads more bytes; `false` at the end of the connection.
+    async fn read_more(&mut self) -> bool {
+        let mut chunk = [0; 16 * 1024];
+        let read = tokio::time::timeout(PATIENCE, self.socket.read(&mut chunk)).await;
+        let read = read.expect("nothing came in time").unwrap_or_default();
+        self.unread.extend_from_slice(&chunk[..read]);
+        read > 0
+    }
+
+    /// Reads an answer's head; `None` when the connection ends before it.
+    pub(crate) async fn head(&mut self) -> Option<Answer> {
+        let end = loop {
+            if let Some(at) = self.unread.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+                break at;
+            }
+            if !self.read_more().await {
+                return None;
+            }
+        };
+        let head = String::from_utf8(self.unread.drain(..end + 4).collect()).unwrap();
+        let mut lines = head.trim_end().split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers = lines
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        Some(Answer { status, headers, body: Vec::new() })
+    }
+
+    /// Reads a whole answer.
+    pub(crate) async fn answer(&mut self) -> Answer {
+        let mut answer = self.head().await.expect("the connection ended without an answer");
+        if answer.header("transfer-encoding") == Some("chunked") {
+            while let Some(chunk) = self.chunk().await {
+                answer.body.extend(chunk);
+            }
+        } else if let Some(length) = answer.header("content-length") {
+            let length: usize = length.parse().unwrap();
+            while self.unread.len() < length {
+                assert!(self.read_more().await, "the answer broke off");
+            }
+            answer.body = self.unread.drain(..length).collect();
+        }
+        answer
+    }
+
+    /// Reads the next chunk of a chunked body; `None` at its end or when the connection ends.
+    pub(crate) async fn chunk(&mut self) -> Option<Vec<u8>> {
+        loop {
+            if let Some(at) = self.unread.windows(2).position(|bytes| bytes == b"\r\n") {
+                let size = std::str::from_utf8(&self.unread[..at]).unwrap();
+                let size = usize::from_str_radix(size, 16).unwrap();
+                let whole = at + 2 + size + 2;
+                if self.unread.len() >= whole {
+                    let chunk = self.unread[at + 2..at + 2 + size].to_vec();
+                    self.unread.drain(..whole);
+                    return (size > 0).then_some(chunk);
+                }
+            }
+            if !self.read_more().await {
+                return None;
+            }
+        }
+    }
+
+    /// Reads the head of a stream and goes on as one.
+    pub(crate) async fn stream(mut self) -> EventStream {
+        let head = self.head().await.expect("the connection ended without an answer");
+        assert_eq!(head.status, 200, "{head:?}");
+        assert_eq!(head.header("content-type"), Some("text/event-stream"));
+        EventStream { head, client: self, decoder: Decoder::new(), ready: Vec::new() }
+    }
+}
+
+/// What a stream gives: an event, or a comment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Event { event_type: String, data: String, id: String },
+    Comment(String),
+    Retry(Duration),
+}
+
+/// An open stream.
+pub(crate) struct EventStream {
+    pub(crate) head: Answer,
+    pub(crate) client: Client,
+    decoder: Decoder,
+    ready: Vec<Seen>,
+}
+
+impl EventStream {
+    /// The next thing on the stream; `None` at its end.
+    pub(crate) async fn next(&mut self) -> Option<Seen> {
+        while self.ready.is_empty() {
+            let chunk = self.client.chunk().await?;
+            let mut rest = chunk.as_slice();
+            while let Some(item) = self.decoder.decode(&mut rest).unwrap() {
+                self.ready.push(match item {
+                    Item::Event(event) => Seen::Event {
+                        event_type: event.event_type.to_owned(),
+                        data: event.data.to_owned(),
+                        id: event.last_event_id.to_owned(),
+                    },
+                    Item::Comment(comment) => Seen::Comment(comment.to_owned()),
+                    Item::Retry(retry) => Seen::Retry(retry),
+                });
+            }
+        }
+        Some(self.ready.remove(0))
+    }
+
+    /// The next event's type, data and id, past comments and reconnection times.
+    pub(crate) async fn event(&mut self) -> (String, String, String) {
+        loop {
+            match self.next().await.expect("the stream ended") {
+                Seen::Event { event_type, data, id } => return (event_type, data, id),
+                Seen::Comment(_) | Seen::Retry(_) => {}
+            }
+        }
+    }
+
+    /// The data of the next `count` events.
+    pub(crate) async fn data(&mut self, count: usize) -> Vec<String> {
+        let mut data = Vec::with_capacity(count);
+        while data.len() < count {
+            data.push(self.event().await.1);
+        }
+        data
+    }
+
+    /// Everything up to the stream's end.
+    pub(crate) async fn rest(&mut self) -> Vec<Seen> {
+        let mut rest = Vec::new();
+        while let Some(seen) = self.next().await {
+            rest.push(seen);
+        }
+        rest
+    }
+
+    /// The id to resume from: the last one that the stream told, events or not.
+    pub(crate) fn last_event_id(&self) -> &str {
+        self.decoder.last_event_id()
+    }
+}
+
+/// A token for these grants, good for an hour.
+pub(crate) fn token(publish: &[&str], subscribe: &[&str]) -> String {
+    sign(
+        &json!({ "exp": in_seconds(3600), "mercure": { "publish": publish, "subscribe": subscribe } }),
+    )
+}
+
+/// A token with these claims, signed with [`SECRET`].
+pub(crate) fn sign(claims: &Value) -> String {
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key).unwrap()
+}
+
+/// A point in time as tokens write it.
+pub(crate) fn in_seconds(seconds: u64) -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + seconds
+}
