@@ -56,7 +56,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
         println!("tidy: {} files, nothing found", files.len());
         Ok(Outcome::Passed)
     } else {
-        bail!("tidy found {} faults", findings.len())
+        bail!("faults found: {}", findings.len())
     }
 }
 

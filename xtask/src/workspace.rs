@@ -24,11 +24,12 @@ pub(crate) struct TextFile {
 }
 
 impl Workspace {
-    /// The project this program was built from.
+    /// The project that cargo was started in. It is asked for at run time: two checkouts that share
+    /// a target directory share this program as well.
     pub(crate) fn locate() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .context("xtask is not inside a workspace")?;
+        let package =
+            std::env::var_os("CARGO_MANIFEST_DIR").context("start it as `cargo xtask`")?;
+        let root = Path::new(&package).parent().context("xtask is not inside a workspace")?;
         Ok(Self { root: root.to_owned() })
     }
 

@@ -1,4 +1,4 @@
-//! The decoder's byte buffers: read as text, and reused without keeping a rare large event's memory.
+//! The decoder's byte buffers: read as text, and reused without keeping a large event's memory.
 
 /// How much of a buffer is kept for the next event.
 const RETAINED_BYTES: usize = 64 * 1024;

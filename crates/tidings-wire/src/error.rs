@@ -1,4 +1,4 @@
-//! The errors of this crate: text that may not stand in a field, and streams larger than the limits.
+//! The errors of this crate: texts that no field may hold, and streams larger than the limits.
 
 use std::error::Error;
 use std::fmt;

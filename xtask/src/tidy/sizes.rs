@@ -26,11 +26,16 @@ pub(super) struct Size {
 pub(super) fn measure(files: &[TextFile]) -> Vec<Size> {
     let mut sizes: Vec<Size> = files
         .iter()
-        .filter(|file| is_rust(file) && !file.path.split('/').any(|part| part == "tests"))
+        .filter(|file| is_rust(file) && !is_test(&file.path))
         .map(|file| Size { lines: lines_without_tests(&file.text), path: file.path.clone() })
         .collect();
     sizes.sort_by(|a, b| b.lines.cmp(&a.lines).then_with(|| a.path.cmp(&b.path)));
     sizes
+}
+
+/// A file under `tests`, or the `tests.rs` of a module.
+fn is_test(path: &str) -> bool {
+    path.split('/').any(|part| part == "tests" || part == "tests.rs")
 }
 
 /// The table of the longest files.
@@ -82,7 +87,9 @@ mod tests {
     fn a_file_that_is_too_long_is_found_and_its_tests_do_not_count() {
         assert_eq!(check(&measure(&[file("a.rs", MAX_LINES, 500)])), []);
         assert_eq!(check(&measure(&[file("a.rs", MAX_LINES + 1, 0)])).len(), 1);
-        assert_eq!(check(&measure(&[file("a/tests/it/b.rs", MAX_LINES + 1, 0)])), []);
+        for test in ["a/tests/it/b.rs", "a/src/b/tests.rs"] {
+            assert_eq!(check(&measure(&[file(test, MAX_LINES + 1, 0)])), [], "{test}");
+        }
     }
 
     #[test]

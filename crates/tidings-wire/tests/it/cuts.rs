@@ -134,10 +134,12 @@ fn the_end_of_a_stream_drops_what_has_no_blank_line_and_its_id() {
 
 #[test]
 fn an_event_has_its_own_type_and_no_other() {
-    let stream = b"event: a\ndata\n\nevent: b\ndata\n\nevent: b\ndata\n\ndata\n\nevent: \xff\ndata\n\nevent: a\n\ndata\n\n";
+    let named = b"event: a\ndata\n\nevent: b\ndata\n\nevent: b\ndata\n\n";
+    let odd = b"data\n\nevent: \xff\ndata\n\nevent: a\n\ndata\n\n";
+    let stream = [&named[..], odd].concat();
     let types = ["a", "b", "b", "message", "\u{fffd}", "message"];
     let expected = types.map(|event_type| event(event_type, "", ""));
-    assert_eq!(decode([&stream[..]]).items, expected);
+    assert_eq!(decode([stream.as_slice()]).items, expected);
     assert_eq!(decode(stream.chunks(1)).items, expected);
 }
 
