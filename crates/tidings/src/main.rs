@@ -1,3 +1,60 @@
-//! The `tidings` binary.
+//! The `tidings` binary: what was asked for, and the exit code: 0 done, 1 the hub refused, 2 failed.
 
-fn main() {}
+mod args;
+mod config;
+mod demo;
+mod logging;
+mod publish;
+mod remote;
+mod serve;
+mod show_config;
+mod subscribe;
+mod terminal;
+mod token;
+
+use std::{
+    env,
+    io::{self, Write as _},
+    process::ExitCode,
+    time::SystemTime,
+};
+
+use anyhow::Context as _;
+
+use self::{args::Command, remote::Refused, terminal::printable};
+
+fn main() -> ExitCode {
+    let Err(error) = run(args::parse(env::args_os()).command) else { return ExitCode::SUCCESS };
+    let cause = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
+    if cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe) {
+        // Whoever read the output has seen enough.
+        return ExitCode::SUCCESS;
+    }
+    let refused = error.is::<Refused>();
+    let line = format!("{error:#}");
+    // Nothing is left to do when standard error is gone too.
+    writeln!(io::stderr(), "tidings: {}", printable(&line)).unwrap_or_default();
+    ExitCode::from(if refused { 1 } else { 2 })
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(settings) => serve::serve(&settings),
+        Command::Demo(settings) => serve::demo(settings),
+        Command::Publish(arguments) => client_runtime()?.block_on(publish::publish(arguments)),
+        Command::Subscribe(arguments) => {
+            client_runtime()?.block_on(subscribe::subscribe(arguments))
+        }
+        Command::Token(arguments) => {
+            let token = token::mint(&arguments, SystemTime::now())?;
+            Ok(writeln!(io::stdout(), "{token}")?)
+        }
+        Command::Config(arguments) => show_config::show(&arguments),
+    }
+}
+
+/// One thread is enough to talk to one hub.
+fn client_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("cannot start the runtime")
+}

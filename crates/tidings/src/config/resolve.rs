@@ -1,0 +1,343 @@
+//! From the layers to the typed configuration: reads each setting once, checks its range, then what settings say
+//! together. Pure: reads neither files nor the environment.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::{NonZeroU64, NonZeroUsize},
+    time::Duration,
+};
+
+use clap::ValueEnum;
+use ipnet::IpNet;
+use reqwest::Url;
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    error::ConfigError,
+    layers::Layers,
+    settings::{
+        Algorithm, AuthConfig, Config, KeySource, LimitsConfig, LogConfig, LogFormat, StreamConfig,
+        TelemetryConfig,
+    },
+    units::parse_duration,
+    value::Value,
+};
+
+/// The shortest secret that is as strong as HS256 itself (RFC 7518, 3.2).
+const STRONG_SECRET_BYTES: usize = 32;
+
+/// The secret of Mercure's examples, which everyone knows.
+const WELL_KNOWN_SECRET: &str = "!ChangeThisMercureHubJWTSecretKey!";
+
+/// The longest silence that common proxies let pass.
+const SAFE_KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// The shortest keep-alive and peer timeout.
+const ONE_SECOND: Duration = Duration::from_secs(1);
+
+/// The smallest head of a request that leaves room for a token.
+const LEAST_HEADER_BYTES: usize = 4 << 10;
+
+impl Config {
+    /// Types and checks the values in force.
+    ///
+    /// # Errors
+    /// When a value is out of its range, settings contradict each other, or nothing says who may publish or
+    /// subscribe and development mode is off.
+    pub(crate) fn resolve(layers: &Layers) -> Result<Self, ConfigError> {
+        let read = Reader { layers };
+        let mut config = Self {
+            listen: read.address("listen")?,
+            admin_listen: read.address("admin_listen")?,
+            dev: read.switch("dev")?,
+            log: read.log()?,
+            auth: read.auth()?,
+            cors_origins: read.list("cors.origins")?,
+            stream: read.stream()?,
+            limits: read.limits()?,
+            trusted_proxies: read.networks("proxies.trusted")?,
+            drain_time: read.duration("drain.time")?,
+            subscriptions: read.switch("mercure.subscriptions")?,
+            dashboard: read.switch("dashboard.enabled")?,
+            telemetry: read.telemetry()?,
+            warnings: layers.warnings.clone(),
+        };
+        config.check()?;
+        config.warn(layers);
+        Ok(config)
+    }
+
+    /// Checks what settings say together.
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.dev {
+            for (name, address) in [("listen", self.listen), ("admin_listen", self.admin_listen)] {
+                if !address.ip().is_loopback() {
+                    return Err(ConfigError::DevNotLoopback { name, address });
+                }
+            }
+        }
+        let conflict = |name, rule, other| Err(ConfigError::Conflict { name, other, rule });
+        if self.listen == self.admin_listen && self.listen.port() != 0 {
+            return conflict("admin_listen", "must differ from", "listen");
+        }
+        if self.limits.request_bytes < self.limits.update_bytes {
+            return conflict(
+                "limits.request_bytes",
+                "must not be less than",
+                "limits.update_bytes",
+            );
+        }
+        if usize::try_from(self.log.max_bytes.get())
+            .is_ok_and(|max| max < self.limits.update_bytes.get())
+        {
+            return conflict("log.max_bytes", "must not be less than", "limits.update_bytes");
+        }
+        if self.auth.publisher.is_none() && !self.dev {
+            return Err(ConfigError::NoPublisherKey);
+        }
+        if self.auth.subscriber.is_none() && !self.auth.anonymous {
+            return Err(ConfigError::NoSubscriberKey);
+        }
+        Ok(())
+    }
+
+    /// Notes what is allowed but seldom meant.
+    fn warn(&mut self, layers: &Layers) {
+        let roles = [("publisher", &self.auth.publisher), ("subscriber", &self.auth.subscriber)];
+        for (role, source) in roles {
+            match source {
+                Some(KeySource::Jwks(_))
+                    if layers.setting(&format!("auth.{role}_key")).is_some() =>
+                {
+                    self.warnings.push(format!(
+                        "auth.{role}_key is not used: auth.{role}_jwks_url stands before it"
+                    ));
+                }
+                Some(KeySource::Key { key, .. }) if key == WELL_KNOWN_SECRET => {
+                    self.warnings.push(format!(
+                        "auth.{role}_key is the example's secret, which everyone knows"
+                    ));
+                }
+                Some(KeySource::Key { key, algorithm })
+                    if algorithm.is_symmetric() && key.len() < STRONG_SECRET_BYTES =>
+                {
+                    self.warnings.push(format!(
+                        "auth.{role}_key is shorter than {STRONG_SECRET_BYTES} bytes and can be guessed"
+                    ));
+                }
+                _ => {}
+            }
+        }
+        if self.stream.keep_alive > SAFE_KEEP_ALIVE {
+            self.warnings.push(
+                "stream.keep_alive is longer than 30s: many proxies will close idle streams"
+                    .to_owned(),
+            );
+        }
+    }
+}
+
+/// Reads one setting at a time as a type. Every error names the setting, where it was said and what it takes.
+struct Reader<'a> {
+    layers: &'a Layers,
+}
+
+impl Reader<'_> {
+    fn log(&self) -> Result<LogConfig, ConfigError> {
+        let max_bytes =
+            u64::try_from(self.at_least_one("log.max_bytes")?.get()).unwrap_or(u64::MAX);
+        Ok(LogConfig {
+            max_updates: self.at_least_one("log.max_updates")?,
+            max_bytes: NonZeroU64::new(max_bytes).unwrap_or(NonZeroU64::MAX),
+            max_age: self.optional_duration("log.max_age")?,
+        })
+    }
+
+    fn auth(&self) -> Result<AuthConfig, ConfigError> {
+        Ok(AuthConfig {
+            publisher: self.key_source(
+                "auth.publisher_key",
+                "auth.publisher_alg",
+                "auth.publisher_jwks_url",
+            )?,
+            subscriber: self.key_source(
+                "auth.subscriber_key",
+                "auth.subscriber_alg",
+                "auth.subscriber_jwks_url",
+            )?,
+            anonymous: self.switch("auth.anonymous")?,
+            cookie_name: self.cookie_name("auth.cookie_name")?,
+            publish_origins: self.list("auth.publish_origins")?,
+        })
+    }
+
+    fn stream(&self) -> Result<StreamConfig, ConfigError> {
+        Ok(StreamConfig {
+            keep_alive: self.a_second_or_more("stream.keep_alive")?,
+            retry: self.duration("stream.retry")?,
+            max_age: self.optional_duration("stream.max_age")?,
+            peer_timeout: self.a_second_or_more("stream.peer_timeout")?,
+        })
+    }
+
+    fn limits(&self) -> Result<LimitsConfig, ConfigError> {
+        let header_bytes = self.at_least_one("limits.header_bytes")?;
+        if header_bytes.get() < LEAST_HEADER_BYTES {
+            return Err(self.wrong("limits.header_bytes", "at least 4KiB"));
+        }
+        Ok(LimitsConfig {
+            streams: self.at_least_one("limits.streams")?,
+            per_user: self.limit("limits.per_user")?,
+            per_address: self.limit("limits.per_address")?,
+            per_topic: self.limit("limits.per_topic")?,
+            selectors: self.at_least_one("limits.selectors")?,
+            topics_per_update: self.at_least_one("limits.topics_per_update")?,
+            update_bytes: self.at_least_one("limits.update_bytes")?,
+            request_bytes: self.at_least_one("limits.request_bytes")?,
+            header_bytes,
+            connections: self.at_least_one("limits.connections")?,
+        })
+    }
+
+    fn telemetry(&self) -> Result<TelemetryConfig, ConfigError> {
+        let filter = self.text("telemetry.log")?;
+        if EnvFilter::try_new(filter).is_err() {
+            return Err(self.wrong("telemetry.log", "error, warn, info, debug, trace or a filter"));
+        }
+        let format = LogFormat::from_str(self.text("telemetry.log_format")?, false)
+            .map_err(|_| self.wrong("telemetry.log_format", "\"text\" or \"json\""))?;
+        Ok(TelemetryConfig { filter: filter.to_owned(), format })
+    }
+
+    /// The key set if there is one, else the key, else nothing.
+    fn key_source(
+        &self,
+        key: &'static str,
+        algorithm: &'static str,
+        jwks_url: &'static str,
+    ) -> Result<Option<KeySource>, ConfigError> {
+        const URL: &str = "an http, https or file URL";
+        const ALGORITHM: &str = "HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, \
+                                 ES512 or EdDSA";
+        if self.layers.setting(jwks_url).is_some() {
+            let url = Url::parse(self.text(jwks_url)?).map_err(|_| self.wrong(jwks_url, URL))?;
+            return match url.scheme() {
+                "http" | "https" | "file" => Ok(Some(KeySource::Jwks(url))),
+                _ => Err(self.wrong(jwks_url, URL)),
+            };
+        }
+        let algorithm_in_force = Algorithm::from_str(self.text(algorithm)?, false)
+            .map_err(|_| self.wrong(algorithm, ALGORITHM))?;
+        if self.layers.setting(key).is_none() {
+            return Ok(None);
+        }
+        let text = self.text(key)?;
+        let is_pem = text.trim_start().starts_with("-----BEGIN");
+        match algorithm_in_force.is_symmetric() {
+            _ if text.trim().is_empty() => Err(self.wrong(key, "a key, not empty text")),
+            true if is_pem => {
+                Err(self.wrong(key, "a secret, or its algorithm one for a PEM key: it holds PEM"))
+            }
+            false if !is_pem => {
+                Err(self.wrong(key, "a public key in PEM, as its algorithm is not HS*"))
+            }
+            _ => Ok(Some(KeySource::Key { key: text.to_owned(), algorithm: algorithm_in_force })),
+        }
+    }
+
+    fn cookie_name(&self, name: &'static str) -> Result<String, ConfigError> {
+        let text = self.text(name)?;
+        // RFC 6265, 4.1.1: a cookie's name is a token (RFC 9110, 5.6.2).
+        let is_token =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if text.is_empty() || !text.bytes().all(is_token) {
+            return Err(self.wrong(name, "a cookie name: ASCII letters, digits and a few signs"));
+        }
+        Ok(text.to_owned())
+    }
+
+    fn address(&self, name: &'static str) -> Result<SocketAddr, ConfigError> {
+        let address = self.text(name)?.parse();
+        address.map_err(|_| {
+            self.wrong(name, "an IP address and a port, such as 127.0.0.1:3000 or [::]:3000")
+        })
+    }
+
+    fn networks(&self, name: &'static str) -> Result<Vec<IpNet>, ConfigError> {
+        let network = |text: &String| {
+            let network = text.parse::<IpNet>();
+            network.or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()
+        };
+        let networks = self.list(name)?.iter().map(network).collect::<Option<_>>();
+        networks.ok_or_else(|| self.wrong(name, "addresses or ranges such as 10.0.0.0/8"))
+    }
+
+    fn a_second_or_more(&self, name: &'static str) -> Result<Duration, ConfigError> {
+        let duration = self.duration(name)?;
+        if duration < ONE_SECOND { Err(self.wrong(name, "at least 1s")) } else { Ok(duration) }
+    }
+
+    fn optional_duration(&self, name: &'static str) -> Result<Option<Duration>, ConfigError> {
+        Ok(Some(self.duration(name)?).filter(|duration| !duration.is_zero()))
+    }
+
+    fn duration(&self, name: &'static str) -> Result<Duration, ConfigError> {
+        let duration = parse_duration(self.text(name)?);
+        duration.ok_or_else(|| {
+            self.wrong(name, "a duration with its unit, such as 250ms, 15s or 1h30m")
+        })
+    }
+
+    fn at_least_one(&self, name: &'static str) -> Result<NonZeroUsize, ConfigError> {
+        self.limit(name)?.ok_or_else(|| self.wrong(name, "at least 1"))
+    }
+
+    fn limit(&self, name: &'static str) -> Result<Option<NonZeroUsize>, ConfigError> {
+        match self.value(name)? {
+            Value::Count(count) => {
+                let count =
+                    usize::try_from(*count).map_err(|_| self.wrong(name, "a smaller number"))?;
+                Ok(NonZeroUsize::new(count))
+            }
+            _ => Err(self.wrong(name, "a whole number")),
+        }
+    }
+
+    fn switch(&self, name: &'static str) -> Result<bool, ConfigError> {
+        match self.value(name)? {
+            Value::Switch(on) => Ok(*on),
+            _ => Err(self.wrong(name, "true or false")),
+        }
+    }
+
+    fn list(&self, name: &'static str) -> Result<Vec<String>, ConfigError> {
+        match self.value(name)? {
+            Value::List(items) => Ok(items.clone()),
+            _ => Err(self.wrong(name, "a list")),
+        }
+    }
+
+    fn text(&self, name: &'static str) -> Result<&str, ConfigError> {
+        match self.value(name)? {
+            Value::Text(text) => Ok(text),
+            _ => Err(self.wrong(name, "text")),
+        }
+    }
+
+    fn value(&self, name: &'static str) -> Result<&Value, ConfigError> {
+        let setting = self.layers.setting(name);
+        setting.map(|setting| &setting.value).ok_or(ConfigError::Missing { name })
+    }
+
+    fn wrong(&self, name: &'static str, expected: &'static str) -> ConfigError {
+        match (self.layers.setting(name), super::key::Key::named(name)) {
+            (Some(setting), Some(key)) => ConfigError::WrongValue {
+                name,
+                origin: setting.origin.clone(),
+                expected,
+                found: key.shown(&setting.value),
+            },
+            _ => ConfigError::Missing { name },
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The configuration in force, typed: every value is in its range, and every unit is in its type.
+#![expect(dead_code, reason = "read by `serve` once it runs the hub")]
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    num::{NonZeroU64, NonZeroUsize},
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use reqwest::Url;
+
+/// What the hub runs with. `default.toml` says what each setting means and what it is by default.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// Where publishers and subscribers connect.
+    pub(crate) listen: SocketAddr,
+    /// Where probes and metrics are.
+    pub(crate) admin_listen: SocketAddr,
+    /// Development mode: anyone may publish too. Both addresses are loopback.
+    pub(crate) dev: bool,
+    pub(crate) log: LogConfig,
+    pub(crate) auth: AuthConfig,
+    /// The origins whose pages may talk to the hub; `*` is any.
+    pub(crate) cors_origins: Vec<String>,
+    pub(crate) stream: StreamConfig,
+    pub(crate) limits: LimitsConfig,
+    /// Whose forwarding headers are believed.
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    /// Over how long streams are closed at shutdown.
+    pub(crate) drain_time: Duration,
+    /// Whether active subscriptions are announced and listed.
+    pub(crate) subscriptions: bool,
+    /// Whether the dashboard is served.
+    pub(crate) dashboard: bool,
+    pub(crate) telemetry: TelemetryConfig,
+    /// What whoever starts the hub should know, one sentence each, without secrets.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What the log retains.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "the names of the settings")]
+pub(crate) struct LogConfig {
+    pub(crate) max_updates: NonZeroUsize,
+    /// In bytes; not less than `LimitsConfig::update_bytes`.
+    pub(crate) max_bytes: NonZeroU64,
+    /// None: no limit by age.
+    pub(crate) max_age: Option<Duration>,
+}
+
+/// Who may publish and subscribe.
+#[derive(Clone, Debug)]
+pub(crate) struct AuthConfig {
+    /// None only in development mode.
+    pub(crate) publisher: Option<KeySource>,
+    /// None only when `anonymous` is on.
+    pub(crate) subscriber: Option<KeySource>,
+    /// Whether one may subscribe without a token.
+    pub(crate) anonymous: bool,
+    pub(crate) cookie_name: String,
+    /// The origins that may publish with the cookie, as written.
+    pub(crate) publish_origins: Vec<String>,
+}
+
+/// Where the keys that verify one role's tokens come from.
+#[derive(Clone)]
+pub(crate) enum KeySource {
+    /// One key and the only algorithm it is used with.
+    Key { key: String, algorithm: Algorithm },
+    /// A key set behind an `http`, `https` or `file` URL.
+    Jwks(Url),
+}
+
+/// Never shows the key, nor a password in the URL.
+impl fmt::Debug for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key { algorithm, .. } => {
+                f.debug_struct("Key").field("algorithm", algorithm).finish_non_exhaustive()
+            }
+            Self::Jwks(url) => f.debug_tuple("Jwks").field(&url.host_str()).finish(),
+        }
+    }
+}
+
+/// A signature algorithm of a token (RFC 7518, RFC 8037), by its registered name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+#[value(rename_all = "verbatim")]
+pub(crate) enum Algorithm {
+    HS256,
+    HS384,
+    HS512,
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    ES512,
+    #[value(name = "EdDSA")]
+    EdDsa,
+}
+
+impl Algorithm {
+    /// The name in a token's `alg` header.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::HS256 => "HS256",
+            Self::HS384 => "HS384",
+            Self::HS512 => "HS512",
+            Self::RS256 => "RS256",
+            Self::RS384 => "RS384",
+            Self::RS512 => "RS512",
+            Self::PS256 => "PS256",
+            Self::PS384 => "PS384",
+            Self::PS512 => "PS512",
+            Self::ES256 => "ES256",
+            Self::ES384 => "ES384",
+            Self::ES512 => "ES512",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
+    /// Whether one secret both signs and verifies.
+    pub(crate) fn is_symmetric(self) -> bool {
+        matches!(self, Self::HS256 | Self::HS384 | Self::HS512)
+    }
+}
+
+/// How streams behave.
+#[derive(Clone, Debug)]
+pub(crate) struct StreamConfig {
+    /// Silence before a comment is sent; at least one second.
+    pub(crate) keep_alive: Duration,
+    /// The least a browser is told to wait before it reconnects; each connection is told up to double.
+    pub(crate) retry: Duration,
+    /// None: no limit.
+    pub(crate) max_age: Option<Duration>,
+    /// How long a peer may take no byte; at least one second.
+    pub(crate) peer_timeout: Duration,
+}
+
+/// What is refused beyond which number. None: no limit.
+#[derive(Clone, Debug)]
+pub(crate) struct LimitsConfig {
+    pub(crate) streams: NonZeroUsize,
+    pub(crate) per_user: Option<NonZeroUsize>,
+    pub(crate) per_address: Option<NonZeroUsize>,
+    pub(crate) per_topic: Option<NonZeroUsize>,
+    pub(crate) selectors: NonZeroUsize,
+    pub(crate) topics_per_update: NonZeroUsize,
+    pub(crate) update_bytes: NonZeroUsize,
+    /// Not less than `update_bytes`.
+    pub(crate) request_bytes: NonZeroUsize,
+    pub(crate) header_bytes: NonZeroUsize,
+    pub(crate) connections: NonZeroUsize,
+}
+
+/// What the hub says about itself.
+#[derive(Clone, Debug)]
+pub(crate) struct TelemetryConfig {
+    /// A filter that `tracing_subscriber::EnvFilter` accepts.
+    pub(crate) filter: String,
+    pub(crate) format: LogFormat,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}

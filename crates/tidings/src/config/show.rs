@@ -1,0 +1,72 @@
+//! What is in force, as a file that could be used again, except that secrets are masked.
+
+use std::fmt::Write as _;
+
+use reqwest::Url;
+
+use super::{
+    key::{KEYS, Key, Kind},
+    layers::Layers,
+    value::Value,
+};
+
+const MASK: &str = "********";
+
+/// The values in force as TOML, each with its origin in a comment.
+pub(crate) fn resolved(layers: &Layers) -> String {
+    let mut text = String::new();
+    let mut current_section = None;
+    for key in &KEYS {
+        let (section, name) = key.section_and_name();
+        if section != current_section {
+            current_section = section;
+            append(&mut text, format_args!("\n[{}]\n", section.unwrap_or_default()));
+        }
+        match layers.setting(key.name) {
+            Some(setting) => {
+                let value = key.shown(&setting.value).unwrap_or_else(|| format!("\"{MASK}\""));
+                append(&mut text, format_args!("{name} = {value}  # {}\n", setting.origin));
+            }
+            None => append(&mut text, format_args!("# {name} is not set\n")),
+        }
+    }
+    text
+}
+
+fn append(text: &mut String, line: std::fmt::Arguments<'_>) {
+    // Writing to a String does not fail.
+    text.write_fmt(line).unwrap_or_default();
+}
+
+impl Key {
+    /// The value as the file would hold it; nothing if it is a secret.
+    pub(super) fn shown(&self, value: &Value) -> Option<String> {
+        match (self.kind, value) {
+            (Kind::Secret, _) => None,
+            (Kind::Size, Value::Count(bytes)) => Some(shown_size(*bytes)),
+            (Kind::Url, Value::Text(text)) => Some(Value::Text(without_password(text)).to_string()),
+            (_, value) => Some(value.to_string()),
+        }
+    }
+}
+
+/// The size in the largest unit that leaves no rest.
+fn shown_size(bytes: u64) -> String {
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match units.into_iter().find(|(_, unit)| bytes > 0 && bytes.is_multiple_of(*unit)) {
+        Some((name, unit)) => format!("\"{}{name}\"", bytes / unit),
+        None => bytes.to_string(),
+    }
+}
+
+fn without_password(text: &str) -> String {
+    match Url::parse(text) {
+        Ok(mut url) if url.password().is_some() => match url.set_password(Some(MASK)) {
+            Ok(()) => url.to_string(),
+            Err(()) => MASK.to_owned(),
+        },
+        Ok(_) => text.to_owned(),
+        // It may hold a password all the same.
+        Err(_) => MASK.to_owned(),
+    }
+}

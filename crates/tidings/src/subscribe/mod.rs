@@ -1,0 +1,7 @@
+//! `tidings subscribe`: events as they come, over as many connections as it takes.
+
+mod backoff;
+mod print;
+mod session;
+
+pub(crate) use self::session::subscribe;

@@ -1,0 +1,14 @@
+//! The built program, run as a user runs it.
+//!
+//! - `cli`: exit codes, what goes to which stream, the configuration
+//! - `token`: what a minted token holds
+//! - `publish`: the request a hub gets, and what its answers become
+//! - `subscribe`: printing, resuming, refusals
+//! - `support`: the program, and a scripted hub
+#![expect(clippy::unwrap_used, reason = "helper functions of the tests fail by panicking")]
+
+mod cli;
+mod publish;
+mod subscribe;
+mod support;
+mod token;

@@ -1,0 +1,98 @@
+//! The request a hub gets from `tidings publish`, and what its answers become.
+
+use std::{io::Write as _, net::TcpListener, process::Stdio};
+
+use crate::support::{ScriptedHub, answer, run, tidings};
+
+#[test]
+fn an_update_is_sent_as_mercures_form_and_its_id_is_printed() {
+    let hub = ScriptedHub::start(vec![answer("200 OK", "Content-Type: text/plain\r\n", "#e-7")]);
+    let published = run(tidings(&[
+        "publish",
+        "books/1",
+        "a=1&b\nü",
+        "--type",
+        "price",
+        "--id",
+        "x 1",
+        "--retry",
+        "5s",
+        "--private",
+        "--idempotency-key",
+        "k-1",
+        "--url",
+        &hub.url,
+    ])
+    .env("TIDINGS_TOKEN", "a.b.c"));
+    assert_eq!((published.code(), published.out(), published.err()), (0, "#e-7\n", ""));
+    let request = hub.request();
+    assert_eq!(request.line, "POST /.well-known/mercure HTTP/1.1");
+    assert_eq!(request.header("authorization"), Some("Bearer a.b.c"));
+    assert_eq!(request.header("content-type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!(request.header("idempotency-key"), Some("k-1"));
+    let form = "topic=books%2F1&data=a%3D1%26b%0A%C3%BC&type=price&id=x+1&retry=5000&private=on";
+    assert_eq!(request.body, form);
+}
+
+#[test]
+fn a_dash_publishes_all_of_standard_input() {
+    let hub = ScriptedHub::start(vec![answer("200 OK", "", "1")]);
+    let url = format!("{}/events", hub.url);
+    let mut command = tidings(&["publish", "t", "-", "--url", &url]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"line 1\nline 2\n").unwrap();
+    assert!(child.wait_with_output().unwrap().status.success());
+    let request = hub.request();
+    assert_eq!(request.line, "POST /events HTTP/1.1", "a path that was given stays");
+    assert_eq!(request.body, "topic=t&data=line+1%0Aline+2%0A");
+    assert_eq!(request.header("authorization"), None);
+}
+
+#[test]
+fn a_refused_update_exits_with_1_and_gives_the_hubs_reason() {
+    let problem = r#"{"status":401,"reason":"bad_signature","detail":"the key does not fit"}"#;
+    let cases = [
+        (
+            answer("401 Unauthorized", "", problem),
+            "refused: 401 Unauthorized: bad_signature: the key does not fit\n",
+        ),
+        (
+            answer("503 Service Unavailable", "Retry-After: 3\r\n", ""),
+            "refused: 503 Service Unavailable (try again in 3 s)\n",
+        ),
+        (
+            answer("400 Bad Request", "", "Missing \"topic\"\u{1b}[31m\nmore"),
+            "refused: 400 Bad Request: Missing \"topic\"\\u{1b}[31m\n",
+        ),
+        // Followed, it would become a GET, which subscribes.
+        (answer("302 Found", "Location: /elsewhere\r\n", ""), "refused: 302 Found\n"),
+    ];
+    for (answer, expected) in cases {
+        let hub = ScriptedHub::start(vec![answer]);
+        let refused = run(&mut tidings(&["publish", "t", "d", "--url", &hub.url]));
+        assert_eq!((refused.code(), refused.out()), (1, ""));
+        assert_eq!(refused.err(), format!("tidings: {expected}"));
+    }
+}
+
+#[test]
+fn a_hub_that_cannot_be_asked_exits_with_2() {
+    // Bound and closed again: nobody listens there.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://user:hunter2@{address}");
+    let failed = run(&mut tidings(&["publish", "t", "d", "--url", &url]));
+    assert_eq!((failed.code(), failed.out()), (2, ""));
+    assert!(
+        failed.err().contains(&format!("cannot publish to http://{address}/.well-known/mercure: ")),
+        "{}",
+        failed.err()
+    );
+    assert!(!failed.err().contains("hunter2"), "{}", failed.err());
+    for url in ["ftp://x", "nowhere"] {
+        assert_eq!(run(&mut tidings(&["publish", "t", "d", "--url", url])).code(), 2);
+    }
+    let token = ["publish", "t", "d", "--url", &url, "--token", "secret\ntoken"];
+    let failed = run(&mut tidings(&token));
+    assert_eq!(failed.code(), 2);
+    assert!(!failed.err().contains("secret"), "{}", failed.err());
+}
