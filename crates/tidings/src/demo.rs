@@ -1,5 +1,4 @@
 //! The demo's updates: this machine's load, measured.
-#![cfg_attr(not(test), expect(dead_code, reason = "published by `serve` once it runs the hub"))]
 
 use anyhow::Context as _;
 use serde_json::{Value, json};

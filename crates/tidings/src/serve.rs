@@ -1,18 +1,57 @@
-//! `tidings serve` and `tidings demo`: from the settings to a running hub.
+//! `tidings serve` and `tidings demo`: from the settings to a running hub, and to its end.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    num::NonZeroUsize,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use tidings_hub::{Hub, HubConfig, Limits, Retention, Update};
+use tidings_server::{
+    RequestLimits, Server, ServerConfig, StreamConfig, TrustedProxies, auth, bind,
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+    time::MissedTickBehavior,
+};
+use tracing::{info, warn};
 
 use crate::{
     args::SettingsArgs,
-    config::{self, Config},
+    config::{self, Config, KeySource, LogConfig},
+    demo::Demo,
     logging,
 };
+
+/// How often the demo publishes.
+const DEMO_PERIOD: Duration = Duration::from_secs(1);
 
 /// Runs the hub until it is told to stop.
 ///
 /// # Errors
 /// When the configuration cannot be used, or the hub cannot start.
 pub(crate) fn serve(settings: &SettingsArgs) -> anyhow::Result<()> {
+    let config = prepare(settings)?;
+    runtime()?.block_on(run(&config, None))
+}
+
+/// Runs the hub in development mode, with this machine's load as updates.
+///
+/// # Errors
+/// As [`serve`], and when this machine cannot be measured.
+pub(crate) fn demo(settings: SettingsArgs) -> anyhow::Result<()> {
+    let config = prepare(&settings.into_dev())?;
+    let runtime = runtime()?;
+    // Measuring reads the clock of the runtime.
+    let _inside = runtime.enter();
+    let demo = Demo::new()?;
+    runtime.block_on(run(&config, Some(demo)))
+}
+
+/// Reads the settings, starts logging, and says what must not be missed.
+fn prepare(settings: &SettingsArgs) -> anyhow::Result<Config> {
     let layers = config::load(settings.config.as_deref(), &settings.flags())?;
     let config = Config::resolve(&layers)?;
     logging::start(&config.telemetry)?;
@@ -24,15 +63,152 @@ pub(crate) fn serve(settings: &SettingsArgs) -> anyhow::Result<()> {
         )?;
     }
     for warning in &config.warnings {
-        tracing::warn!("{warning}");
+        warn!("{warning}");
     }
-    anyhow::bail!("this build has no server")
+    Ok(config)
 }
 
-/// Runs the hub in development mode, with this machine's load as updates.
-///
-/// # Errors
-/// As [`serve`], and when this machine cannot be measured.
-pub(crate) fn demo(settings: SettingsArgs) -> anyhow::Result<()> {
-    serve(&settings.into_dev())
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("cannot start the runtime")
+}
+
+async fn run(config: &Config, demo: Option<Demo>) -> anyhow::Result<()> {
+    let mut stop = StopSignals::new()?;
+    // Best effort: where it is refused, the limit stays as it was.
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default();
+    let server = Server::new(hub_config(config), server_config(config)?)
+        .await
+        .context("the hub cannot start")?;
+    let listener = bind(config.listen).with_context(|| cannot_listen("listen", config.listen))?;
+    let admin = std::net::TcpListener::bind(config.admin_listen)
+        .with_context(|| cannot_listen("admin_listen", config.admin_listen))?;
+    let (address, admin_address) = (listener.local_addr()?, admin.local_addr()?);
+    info!(%address, admin = %admin_address, epoch = %server.hub().epoch(), descriptors, "serving");
+    if let Some(demo) = demo {
+        writeln!(
+            io::stderr(),
+            "Dashboard:  http://{address}/\nStream:     curl -N 'http://{address}/events?topic=*'"
+        )?;
+        tokio::spawn(publish_load(server.hub().clone(), demo));
+    }
+    let (shutdown, shut_down) = oneshot::channel::<()>();
+    let served = server.serve(listener, Some(admin), async { drop(shut_down.await) });
+    let impatient = async {
+        stop.next().await;
+        drop(shutdown);
+        // Whoever asks a second time does not want to wait for the drain.
+        stop.next().await;
+    };
+    tokio::select! {
+        served = served => served.context("the hub has failed")?,
+        () = impatient => anyhow::bail!("stopped before the streams were drained"),
+    }
+    info!("stopped");
+    Ok(())
+}
+
+fn cannot_listen(setting: &str, address: std::net::SocketAddr) -> String {
+    format!("cannot listen on {address}: choose another address with the setting `{setting}`")
+}
+
+/// Publishes the demo's figures for ever.
+async fn publish_load(hub: Hub, mut demo: Demo) {
+    let mut ticks = tokio::time::interval(DEMO_PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let updates = demo
+            .sample()
+            .into_iter()
+            .map(|(topic, figures)| Update::new(topic, figures.to_string()));
+        // Refused only by a hub that is closing.
+        drop(hub.publish_all(updates));
+    }
+}
+
+/// What tells the hub to stop: SIGTERM from a service manager, SIGINT from a terminal.
+struct StopSignals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl StopSignals {
+    fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+fn hub_config(config: &Config) -> HubConfig {
+    let limits = &config.limits;
+    let LogConfig { max_updates, max_bytes, max_age } = config.log;
+    HubConfig {
+        retention: Retention {
+            max_updates: max_updates.get(),
+            max_bytes: usize::try_from(max_bytes.get()).unwrap_or(usize::MAX),
+            max_age,
+        },
+        limits: Limits {
+            streams: Some(limits.streams.get()),
+            per_user: limits.per_user.map(NonZeroUsize::get),
+            per_address: limits.per_address.map(NonZeroUsize::get),
+            per_topic: limits.per_topic.map(NonZeroUsize::get),
+            selectors: limits.selectors.get(),
+        },
+    }
+}
+
+fn server_config(config: &Config) -> anyhow::Result<ServerConfig> {
+    let key = |source: Option<&KeySource>| source.map(key_source).transpose();
+    Ok(ServerConfig {
+        auth: auth::AuthConfig {
+            publisher: key(config.auth.publisher.as_ref())?,
+            subscriber: key(config.auth.subscriber.as_ref())?,
+            anonymous: config.auth.anonymous,
+            anonymous_publish: config.dev,
+            cookie_name: config.auth.cookie_name.clone(),
+            publish_origins: config.auth.publish_origins.clone(),
+        },
+        cors_origins: config.cors_origins.clone(),
+        stream: StreamConfig {
+            keep_alive: config.stream.keep_alive,
+            retry: config.stream.retry,
+            max_age: config.stream.max_age,
+            peer_timeout: config.stream.peer_timeout,
+        },
+        requests: RequestLimits {
+            header_bytes: config.limits.header_bytes.get(),
+            body_bytes: config.limits.request_bytes.get(),
+            update_bytes: config.limits.update_bytes.get(),
+            topics_per_update: config.limits.topics_per_update.get(),
+            ..RequestLimits::default()
+        },
+        max_connections: config.limits.connections.get(),
+        trusted_proxies: TrustedProxies::new(config.trusted_proxies.iter().copied()),
+        drain: config.drain_time,
+        subscriptions: config.subscriptions,
+        dashboard: config.dashboard,
+    })
+}
+
+fn key_source(source: &KeySource) -> anyhow::Result<auth::KeySource> {
+    Ok(match source {
+        KeySource::Key { key, algorithm } => auth::KeySource::Key {
+            secret_or_pem: key.clone(),
+            algorithm: algorithm.name().parse().context("the key's algorithm")?,
+        },
+        KeySource::Jwks(url) => auth::KeySource::jwks_url(url.as_str()),
+    })
 }

@@ -17,7 +17,7 @@ mod tests;
 pub(crate) use self::{
     layers::{DEFAULTS, Flag},
     load::load,
-    settings::{Algorithm, Config, LogFormat, TelemetryConfig},
+    settings::{Algorithm, Config, KeySource, LogConfig, LogFormat, TelemetryConfig},
     show::resolved,
     units::parse_duration,
 };

@@ -1,5 +1,4 @@
 //! The configuration in force, typed: every value is in its range, and every unit is in its type.
-#![expect(dead_code, reason = "read by `serve` once it runs the hub")]
 
 use std::{
     fmt,
