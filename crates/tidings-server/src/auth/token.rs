@@ -51,6 +51,10 @@ impl<'a> Token<'a> {
         }
         let (signed, signature) = text.rsplit_once('.').ok_or(AuthError::Malformed)?;
         let (header, payload) = signed.split_once('.').ok_or(AuthError::Malformed)?;
+        // Five segments are an encrypted token.
+        if payload.contains('.') {
+            return Err(AuthError::Malformed);
+        }
         let header: Header =
             serde_json::from_slice(&decode(header)?).map_err(|_| AuthError::Malformed)?;
         if header.crit {

@@ -1,6 +1,7 @@
-//! The server over real sockets.
+//! The server's tests.
 //!
-//! - `smoke`: the main job, end to end.
+//! - `auth_*`: whose tokens count: where they are found, what they say, keys of every algorithm, key sets that rotate.
+//! - `smoke`: the main job over real sockets, end to end.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -8,5 +9,10 @@
     reason = "a test fails by panicking"
 )]
 
+mod auth_credentials;
+mod auth_jwks;
+mod auth_keys;
+mod auth_support;
+mod auth_tokens;
 mod smoke;
 mod support;
