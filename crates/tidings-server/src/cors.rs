@@ -1,8 +1,5 @@
 //! Cross-origin requests: which origins may read the hub's answers (Mercure 0.x, Fetch standard).
 
-use std::error::Error;
-use std::fmt;
-
 use http::Method;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -10,6 +7,8 @@ use http::header::{
     ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, ORIGIN, VARY,
 };
 use http::request::Parts;
+
+use crate::origin::{InvalidOrigin, OriginPattern};
 
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST");
 
@@ -45,13 +44,13 @@ impl Cors {
     /// the port, or `*` for all, or `null`. None at all turns CORS off.
     ///
     /// # Errors
-    /// [`CorsError`] names the first entry that is not one of these.
-    pub(crate) fn new(origins: &[String]) -> Result<Self, CorsError> {
+    /// [`InvalidOrigin`] names the first entry that is not one of these.
+    pub(crate) fn new(origins: &[String]) -> Result<Self, InvalidOrigin> {
         let mut cors = Self::default();
         for origin in origins {
-            match origin.as_str() {
-                "*" => cors.any = true,
-                _ => cors.origins.push(OriginPattern::new(origin)?),
+            match OriginPattern::new(origin)? {
+                OriginPattern::Any => cors.any = true,
+                pattern @ OriginPattern::Like(_) => cors.origins.push(pattern),
             }
         }
         Ok(cors)
@@ -110,142 +109,6 @@ impl Cors {
             false
         }
     }
-}
-
-/// One allowed origin: `null`, or `scheme://host[:port]` with at most one `*` in the host or for
-/// the port, which stands for any characters or none.
-#[derive(Debug, Clone)]
-pub(crate) struct OriginPattern {
-    /// Lower case, up to the `*` if there is one.
-    before: String,
-    /// What follows the `*`.
-    after: Option<String>,
-}
-
-impl OriginPattern {
-    /// Checks an origin's form. Upper case is taken as lower case.
-    ///
-    /// # Errors
-    /// [`CorsError`] with the entry and what is wrong with it.
-    pub(crate) fn new(origin: &str) -> Result<Self, CorsError> {
-        let origin = origin.to_ascii_lowercase();
-        check(&origin)?;
-        Ok(match origin.split_once('*') {
-            Some((before, after)) => Self { before: before.into(), after: Some(after.into()) },
-            None => Self { before: origin, after: None },
-        })
-    }
-
-    /// Whether a request's `Origin` is covered.
-    pub(crate) fn matches(&self, origin: &str) -> bool {
-        let Some(after) = &self.after else { return origin.eq_ignore_ascii_case(&self.before) };
-        let bytes = origin.as_bytes();
-        let Some((head, rest)) = bytes.split_at_checked(self.before.len()) else { return false };
-        let Some(tail_start) = rest.len().checked_sub(after.len()) else { return false };
-        let Some((middle, tail)) = rest.split_at_checked(tail_start) else { return false };
-        head.eq_ignore_ascii_case(self.before.as_bytes())
-            && tail.eq_ignore_ascii_case(after.as_bytes())
-            && middle.iter().all(|byte| is_host_byte(*byte) || *byte == b':')
-    }
-
-    /// Whether anybody can serve a page from an origin this covers.
-    fn spans_every_host(&self) -> bool {
-        match &self.after {
-            Some(after) => {
-                self.before.ends_with("://") && (after.is_empty() || after.starts_with(':'))
-            }
-            None => self.before == "null",
-        }
-    }
-}
-
-/// An entry of the configuration that is not an origin. Each variant holds the entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CorsError {
-    /// There is no `scheme://` before it, or the scheme has a character that none may have.
-    BadScheme(String),
-    /// A path, even if only `/`, a query or a fragment follows the host.
-    NotOnlyAnOrigin(String),
-    /// The host is missing, or is neither a name nor an IPv6 address in brackets.
-    BadHost(String),
-    /// The port is neither a number from 1 to 65535 nor `*`.
-    BadPort(String),
-    /// There is more than one `*`.
-    TooManyWildcards(String),
-}
-
-impl fmt::Display for CorsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (origin, advice) = match self {
-            Self::BadScheme(origin) => (origin, "write scheme://host[:port], `*` or `null`"),
-            Self::NotOnlyAnOrigin(origin) => {
-                (origin, "end it after the host or port, without `/` or anything that follows")
-            }
-            Self::BadHost(origin) => {
-                (origin, "a host has letters, digits, `.`, `-`, `_`, or is an IPv6 address in []")
-            }
-            Self::BadPort(origin) => (origin, "a port is a number from 1 to 65535, or `*`"),
-            Self::TooManyWildcards(origin) => {
-                (origin, "only one `*` may stand in it, in the host or for the port")
-            }
-        };
-        write!(f, "`{origin}` is not an origin: {advice}")
-    }
-}
-
-impl Error for CorsError {}
-
-/// Checks an origin in lower case.
-fn check(origin: &str) -> Result<(), CorsError> {
-    if origin == "null" {
-        return Ok(());
-    }
-    let scheme_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-    let authority = match origin.split_once("://") {
-        Some((scheme, authority))
-            if scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-                && scheme.bytes().all(scheme_byte) =>
-        {
-            authority
-        }
-        _ => return Err(CorsError::BadScheme(origin.to_owned())),
-    };
-    if authority.contains(['/', '?', '#']) {
-        return Err(CorsError::NotOnlyAnOrigin(origin.to_owned()));
-    }
-    if authority.matches('*').count() > 1 {
-        return Err(CorsError::TooManyWildcards(origin.to_owned()));
-    }
-    let (host, port) = match authority.rsplit_once(':') {
-        // The colons of an IPv6 address are not the port's.
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (authority, None),
-    };
-    if !is_host(host) {
-        return Err(CorsError::BadHost(origin.to_owned()));
-    }
-    if port.is_none_or(|port| port == "*" || is_port(port)) {
-        Ok(())
-    } else {
-        Err(CorsError::BadPort(origin.to_owned()))
-    }
-}
-
-/// Without a sign and without leading zeros, as browsers write it.
-fn is_port(port: &str) -> bool {
-    port.starts_with(|first: char| matches!(first, '1'..='9')) && port.parse::<u16>().is_ok()
-}
-
-fn is_host(host: &str) -> bool {
-    match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && host.bytes().all(|byte| is_host_byte(byte) || byte == b'*'),
-    }
-}
-
-fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b".-_".contains(&byte)
 }
 
 #[cfg(test)]
@@ -376,24 +239,24 @@ mod tests {
 
     #[test]
     fn a_wrong_origin_is_refused_at_start_with_advice() {
-        type Variant = fn(String) -> CorsError;
+        type Variant = fn(String) -> InvalidOrigin;
         let faulty: [(&str, Variant); 16] = [
-            ("app.example", CorsError::BadScheme),
-            ("", CorsError::BadScheme),
-            ("*://app.example", CorsError::BadScheme),
-            ("1http://app.example", CorsError::BadScheme),
-            ("https://app.example/", CorsError::NotOnlyAnOrigin),
-            ("https://app.example?x", CorsError::NotOnlyAnOrigin),
-            ("https://", CorsError::BadHost),
-            ("https://:80", CorsError::BadHost),
-            ("https://a b.example", CorsError::BadHost),
-            ("https://u@app.example", CorsError::BadHost),
-            ("https://[::g]", CorsError::BadHost),
-            ("https://app.example:0", CorsError::BadPort),
-            ("https://app.example:+1", CorsError::BadPort),
-            ("https://app.example:65536", CorsError::BadPort),
-            ("https://app.example:8*", CorsError::BadPort),
-            ("https://*.app.example:*", CorsError::TooManyWildcards),
+            ("app.example", InvalidOrigin::BadScheme),
+            ("", InvalidOrigin::BadScheme),
+            ("*://app.example", InvalidOrigin::BadScheme),
+            ("1http://app.example", InvalidOrigin::BadScheme),
+            ("https://app.example/", InvalidOrigin::NotOnlyAnOrigin),
+            ("https://app.example?x", InvalidOrigin::NotOnlyAnOrigin),
+            ("https://", InvalidOrigin::BadHost),
+            ("https://:80", InvalidOrigin::BadHost),
+            ("https://a b.example", InvalidOrigin::BadHost),
+            ("https://u@app.example", InvalidOrigin::BadHost),
+            ("https://[::g]", InvalidOrigin::BadHost),
+            ("https://app.example:0", InvalidOrigin::BadPort),
+            ("https://app.example:+1", InvalidOrigin::BadPort),
+            ("https://app.example:65536", InvalidOrigin::BadPort),
+            ("https://app.example:8*", InvalidOrigin::BadPort),
+            ("https://*.app.example:*", InvalidOrigin::TooManyWildcards),
         ];
         for (origin, variant) in faulty {
             let error = Cors::new(&[origin.to_owned()]).unwrap_err();

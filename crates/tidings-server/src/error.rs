@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::auth::AuthConfigError;
-use crate::cors::CorsError;
+use crate::origin::InvalidOrigin;
 
 /// Why a server does not start.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub enum StartError {
     /// A key or key set is not usable.
     Auth(AuthConfigError),
     /// An origin is not one.
-    Cors(CorsError),
+    Cors(InvalidOrigin),
     /// The system gives no randomness for the log's epoch.
     Randomness(getrandom::Error),
 }

@@ -8,12 +8,10 @@ use tidings_hub::Grants;
 
 use super::jwks::KeySet;
 use super::token::{Claims, Token};
-use super::{
-    AuthConfig, AuthConfigError, AuthError, Identity, KeySource, OriginPattern, Role,
-    VerificationKey,
-};
+use super::{AuthConfig, AuthConfigError, AuthError, Identity, KeySource, Role, VerificationKey};
 use crate::mercure::claims;
 use crate::mercure::credentials::{self, CredentialRules};
+use crate::origin::OriginPattern;
 
 /// Finds out who sends a request. Made once, shared by all requests.
 #[derive(Debug)]
@@ -48,7 +46,7 @@ impl Authenticator {
         let publish_origins = config
             .publish_origins
             .iter()
-            .map(|entry| entry.parse::<OriginPattern>())
+            .map(|entry| OriginPattern::new(entry))
             .collect::<Result<_, _>>()
             .map_err(AuthConfigError::PublishOrigin)?;
         let publisher = open(Role::Publisher, config.publisher.as_ref()).await?;

@@ -20,7 +20,8 @@ pub struct AuthConfig {
     pub anonymous_publish: bool,
     /// The cookie that may carry the token. Default: `mercureAuthorization`.
     pub cookie_name: String,
-    /// The origins whose pages may publish by cookie, each as [`super::OriginPattern`] reads it.
+    /// The origins whose pages may publish by cookie, `*` for all, `null`, or
+    /// `scheme://host[:port]` with at most one `*`.
     /// Default: none.
     pub publish_origins: Vec<String>,
 }

@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-use super::{InvalidOrigin, KeyError, KeySetError, Role};
+use super::{KeyError, KeySetError, Role};
+use crate::origin::InvalidOrigin;
 
 /// Why a request was not authenticated. Never holds anything of the token: causes that could
 /// quote it are left out.

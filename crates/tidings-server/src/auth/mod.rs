@@ -11,7 +11,6 @@ mod identity;
 mod jwk;
 mod jwks;
 mod key;
-mod origin;
 mod token;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
@@ -21,4 +20,3 @@ pub use error::{AuthConfigError, AuthError};
 pub use identity::{Identity, Role};
 pub use jwks::KeySetError;
 pub use key::{KeyError, VerificationKey};
-pub use origin::{InvalidOrigin, OriginPattern};

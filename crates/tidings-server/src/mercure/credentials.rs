@@ -6,7 +6,8 @@ use http::header::{AUTHORIZATION, COOKIE, ORIGIN, REFERER};
 use http::request::Parts;
 use http::{HeaderValue, Method, Uri};
 
-use crate::auth::{AuthError, OriginPattern};
+use crate::auth::AuthError;
+use crate::origin::OriginPattern;
 
 /// The cookie that issuers set by default.
 pub(crate) const DEFAULT_COOKIE_NAME: &str = "mercureAuthorization";
