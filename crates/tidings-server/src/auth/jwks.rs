@@ -192,7 +192,6 @@ impl Source {
             }
             "http" | "https" => {
                 let client = Client::builder()
-                    .timeout(FETCH_TIMEOUT)
                     .redirect(redirect::Policy::limited(MAX_REDIRECTS))
                     .https_only(url.scheme() == "https")
                     // The next fetch is minutes away.
