@@ -421,4 +421,9 @@ async fn a_key_set_that_cannot_be_used_is_refused_at_start() {
             "{url}: {error}"
         );
     }
+    let file = File::new("never", r#"{"keys":[]}"#);
+    let source = KeySource::JwksUrl { url: file.url(), refresh: Duration::ZERO };
+    let config = AuthConfig { subscriber: Some(source), ..AuthConfig::default() };
+    let error = Authenticator::new(config).await.unwrap_err();
+    assert!(matches!(error, AuthConfigError::KeySet { .. }), "{error}");
 }
