@@ -53,7 +53,7 @@ pub enum KeySource {
     JwksUrl {
         /// An `http`, `https` or `file` URL.
         url: String,
-        /// How often it is fetched again, beside when a token names an unknown key.
+        /// How often it is fetched again, beside when a token names an unknown key. Not zero.
         refresh: Duration,
     },
 }

@@ -72,8 +72,11 @@ impl KeySet {
     /// not an error: it is asked again.
     ///
     /// # Errors
-    /// The URL cannot be used, or names a file that cannot be read.
+    /// The URL cannot be used, or names a file that cannot be read, or `refresh` is zero.
     pub(super) async fn open(url: &str, refresh: Duration) -> Result<Self, KeySetError> {
+        if refresh.is_zero() {
+            return Err(KeySetError::new(Cause::Refresh));
+        }
         let source = Source::parse(url)?;
         let keys = match source.fetch().await {
             Ok(keys) => {
@@ -155,14 +158,15 @@ async fn keep_fresh(
     newest: watch::Sender<Newest>,
     wanted: Arc<Notify>,
 ) {
-    let mut delay = if newest.borrow().keys.is_some() { refresh } else { RETRY_INTERVAL };
+    let retry = refresh.min(RETRY_INTERVAL);
+    let mut delay = if newest.borrow().keys.is_some() { refresh } else { retry };
     loop {
         tokio::select! {
             () = wanted.notified() => {}
             () = sleep(delay) => {}
         }
         let fetched = source.fetch().await;
-        delay = if fetched.is_ok() { refresh } else { refresh.min(RETRY_INTERVAL) };
+        delay = if fetched.is_ok() { refresh } else { retry };
         match &fetched {
             Ok(keys) => source.log_success(keys),
             Err(error) => source.log_failure(error),
@@ -192,7 +196,6 @@ impl Source {
             }
             "http" | "https" => {
                 let client = Client::builder()
-                    .timeout(FETCH_TIMEOUT)
                     .redirect(redirect::Policy::limited(MAX_REDIRECTS))
                     .https_only(url.scheme() == "https")
                     // The next fetch is minutes away.
@@ -284,6 +287,7 @@ pub struct KeySetError {
 #[derive(Debug)]
 enum Cause {
     Url,
+    Refresh,
     Http(reqwest::Error),
     File(std::io::Error),
     Timeout,
@@ -301,6 +305,7 @@ impl fmt::Display for KeySetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.cause {
             Cause::Url => "the URL is not one of http, https or file",
+            Cause::Refresh => "the time between fetches is zero",
             Cause::Http(_) => "the server did not give the document",
             Cause::File(_) => "the file cannot be read",
             Cause::Timeout => "the document did not come in time",
@@ -316,7 +321,7 @@ impl Error for KeySetError {
             Cause::Http(error) => Some(error),
             Cause::File(error) => Some(error),
             Cause::Json(error) => Some(error),
-            Cause::Url | Cause::Timeout | Cause::TooLarge => None,
+            Cause::Url | Cause::Refresh | Cause::Timeout | Cause::TooLarge => None,
         }
     }
 }

@@ -221,7 +221,9 @@ async fn origins_may_have_one_wildcard() {
 
 #[tokio::test]
 async fn origins_that_can_never_match_are_refused_at_start() {
-    for entry in ["", "app.example", "https://", "https://a/", "https://a b", "*.a.*", "://a"] {
+    for entry in
+        ["", "app.example", "https://", "https://a/", "https://a b", "https://*.a.*", "://a"]
+    {
         let config = AuthConfig { publish_origins: vec![entry.to_owned()], ..config() };
         let error = Authenticator::new(config).await.unwrap_err();
         assert!(matches!(error, AuthConfigError::PublishOrigin(_)), "{entry}: {error}");

@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 
 use crate::auth_keys::openssl;
 use crate::auth_support::{SECRET, assemble, bearer, now, signed};
@@ -316,7 +317,7 @@ async fn the_last_good_set_is_kept_when_a_fetch_fails() {
         Answer::Status(404),
         Answer::Document(b"not json".to_vec()),
         Answer::Document(b"{}".to_vec()),
-        Answer::Document(vec![b' '; 300 * 1024]),
+        set(&[unknown.jwk(), json!(" ".repeat(300 * 1024))]),
         Answer::Redirect("ftp://x.example/".to_owned()),
     ] {
         let server = Server::start(set(&[known.jwk()])).await;
@@ -365,9 +366,12 @@ async fn keys_that_were_never_loaded_are_unavailable_until_they_are() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_never_answers_does_not_hold_up_the_start_for_ever() {
     let server = Server::start(Answer::Nothing).await;
+    let start = Instant::now();
     let hub = server.hub().await;
+    assert!(start.elapsed() <= Duration::from_secs(5));
     let error = verify(&hub, &Issuer::new("a").token()).await.unwrap_err();
     assert_eq!(error, AuthError::KeysUnavailable);
+    assert!(start.elapsed() <= Duration::from_secs(10));
 }
 
 #[tokio::test]
@@ -401,7 +405,7 @@ async fn both_roles_share_a_key_set_of_the_same_url() {
 #[tokio::test]
 async fn a_key_set_that_cannot_be_used_is_refused_at_start() {
     let garbage = File::new("garbage", "not json");
-    let large = File::new("large", &" ".repeat(300 * 1024));
+    let large = File::new("large", &format!(r#"{{"keys":[]}}{}"#, " ".repeat(300 * 1024)));
     for url in [
         "",
         "keys.json",
@@ -417,4 +421,9 @@ async fn a_key_set_that_cannot_be_used_is_refused_at_start() {
             "{url}: {error}"
         );
     }
+    let file = File::new("never", r#"{"keys":[]}"#);
+    let source = KeySource::JwksUrl { url: file.url(), refresh: Duration::ZERO };
+    let config = AuthConfig { subscriber: Some(source), ..AuthConfig::default() };
+    let error = Authenticator::new(config).await.unwrap_err();
+    assert!(matches!(error, AuthConfigError::KeySet { .. }), "{error}");
 }

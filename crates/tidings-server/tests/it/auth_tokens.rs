@@ -241,6 +241,6 @@ async fn the_payload_is_kept_as_compact_json() {
         payload("{ \"b\" : [ 1 ,\n2.50 ], \"a\":\t\"x y\" }").await,
         r#"{"b":[1,2.50],"a":"x y"}"#
     );
-    assert_eq!(payload(r#"" \" \\" "#).await, r#"" \" \\""#);
+    assert_eq!(payload(r#"[" \" ", "\\" , " "]"#).await, r#"[" \" ","\\"," "]"#);
     assert_eq!(payload("12345678901234567890123").await, "12345678901234567890123");
 }
