@@ -1,5 +1,5 @@
 //! The log in memory: one ordered sequence of updates, with its retention, the publishers' own ids and the
-//! idempotency keys. It knows nothing of selectors (`index.rs`) or subscribers (`registry.rs`).
+//! idempotency keys. It knows nothing of selectors (`index.rs`) or subscribers (`state.rs`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -189,7 +189,7 @@ impl State {
         let places = self.enter(key, &subscriber);
         let mut member = Member { subscriber, places, owed: None, gap, closed: None, waker: None };
         if let Some(from) = from {
-            member.owed = self.next_owed(&member, from);
+            (_, member.owed) = self.collect(&member, from, 0);
         }
         self.members.insert(member);
         Ok((key, resume))
@@ -271,19 +271,18 @@ impl State {
     /// Reads on for a subscriber: a gap, some of what it is owed, or how it ends.
     pub(crate) fn read(&mut self, key: SubscriberKey) -> Read {
         let oldest = self.log.oldest();
+        let before = self.log.position(oldest - 1);
         let Some(member) = self.members.get_mut(key) else {
             return Read::Ready(Delivery::Closed(CloseReason::Client));
         };
-        if let Some(owed) = member.owed
-            && owed < oldest
-        {
-            let missed = Some(oldest - owed);
-            let before = self.log.position(oldest - 1);
-            member.gap = Some(Gap { last_event_id: None, before, missed });
-            member.owed = Some(oldest);
-        }
-        if let Some(gap) = member.gap.take() {
+        let lost = member.owed.filter(|&owed| owed < oldest);
+        let told = member.gap.take().map(|gap| gap.grown_to(before));
+        let fallen = |from| Gap { last_event_id: None, before, missed: Some(oldest - from) };
+        if let Some(gap) = told.or_else(|| lost.map(fallen)) {
             self.gaps += 1;
+            if lost.is_some() {
+                self.take(key, oldest, 0);
+            }
             return Read::Ready(Delivery::Gap(gap));
         }
         let Some(from) = member.owed else {
@@ -292,10 +291,7 @@ impl State {
                 None => Read::UpToDate,
             };
         };
-        let (updates, owed) = self.collect(key, from);
-        if let Some(member) = self.members.get_mut(key) {
-            member.owed = owed;
-        }
+        let updates = self.take(key, from, READ_UPDATES);
         if updates.is_empty() { Read::Again } else { Read::Ready(Delivery::Updates(updates)) }
     }
 
@@ -306,28 +302,40 @@ impl State {
         (member.owed.is_none() && member.gap.is_none()).then_some(newest)
     }
 
-    /// Some of the updates from `from` on that a subscriber receives, and the first that then remains.
-    fn collect(&self, key: SubscriberKey, from: u64) -> (Vec<Arc<LoggedUpdate>>, Option<u64>) {
-        let Some(member) = self.members.get(key) else { return (Vec::new(), None) };
+    /// Takes up to `count` of the updates from `from` on for a subscriber, and moves its cursor to what then remains.
+    fn take(&mut self, key: SubscriberKey, from: u64, count: usize) -> Vec<Arc<LoggedUpdate>> {
+        let Some(member) = self.members.get(key) else { return Vec::new() };
+        let (updates, owed) = self.collect(member, from, count);
+        if let Some(member) = self.members.get_mut(key) {
+            member.owed = owed;
+        }
+        updates
+    }
+
+    /// Up to `count` of the updates from `from` on that a subscriber receives, and the first that it is owed then. So
+    /// that a cursor's loss is a loss, that one is an update it receives, unless the search for it was given up there.
+    fn collect(
+        &self,
+        member: &Member,
+        from: u64,
+        count: usize,
+    ) -> (Vec<Arc<LoggedUpdate>>, Option<u64>) {
         let mut updates = Vec::new();
         let mut bytes = 0;
         for (looked_at, seq) in self.candidates(member, from).enumerate() {
-            if updates.len() == READ_UPDATES || bytes >= READ_BYTES || looked_at == READ_CANDIDATES
-            {
+            if looked_at == READ_CANDIDATES {
                 return (updates, Some(seq));
             }
-            if let Some(update) = self.log.at(seq)
-                && member.may_receive(update)
-            {
-                bytes += update.frame.len();
-                updates.push(Arc::clone(update));
+            let Some(update) = self.log.at(seq).filter(|update| member.may_receive(update)) else {
+                continue;
+            };
+            if updates.len() == count || bytes >= READ_BYTES {
+                return (updates, Some(seq));
             }
+            bytes += update.frame.len();
+            updates.push(Arc::clone(update));
         }
         (updates, None)
-    }
-
-    fn next_owed(&self, member: &Member, from: u64) -> Option<u64> {
-        self.candidates(member, from).next()
     }
 
     /// The retained updates from a seq on that match a subscriber's selectors: ascending, each once.

@@ -20,7 +20,8 @@ pub enum Delivery {
     /// The next updates in log order, at least one. How many is the hub's choice: one when the subscriber is up to
     /// date, many when it is behind.
     Updates(Vec<Arc<LoggedUpdate>>),
-    /// Updates are lost that the subscriber may have been owed. Those that follow come after the gap.
+    /// Updates are lost that the subscriber was owed or, after a resume, may have been. Those that follow come after
+    /// the gap.
     Gap(Gap),
     /// The end. Everything the subscriber was owed came before.
     Closed(CloseReason),
@@ -37,6 +38,15 @@ pub struct Gap {
     pub missed: Option<u64>,
 }
 
+impl Gap {
+    /// The same gap, now that the log has let go of everything up to `before` too.
+    pub(crate) fn grown_to(self, before: Position) -> Self {
+        let more = before.seq.saturating_sub(self.before.seq);
+        let before = Position { seq: self.before.seq + more, ..self.before };
+        Self { before, missed: self.missed.map(|missed| missed + more), ..self }
+    }
+}
+
 /// How a subscription began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resume {
@@ -48,7 +58,8 @@ pub enum Resume {
     Complete,
     /// After the given id, but the log no longer has everything since: a gap comes first.
     Partial,
-    /// The given id is unknown to the log: a gap comes first, then all that the log has.
+    /// The given id is unknown to the log: a gap comes first, then all that the log has. After a position beyond the
+    /// log's end, nothing of what it has.
     Unknown,
 }
 

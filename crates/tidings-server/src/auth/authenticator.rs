@@ -66,8 +66,8 @@ impl Authenticator {
 
     /// Verifies the token of a request, or lets it pass as anonymous where that is allowed.
     ///
-    /// A token that is shown has to be valid, even where none is needed. The one exception: when
-    /// subscribing is open to all and there is no subscriber key, it is not looked at.
+    /// A token that is shown has to be valid, even where none is needed. The one exception: where
+    /// a role is open to all and has no key, it is not looked at.
     ///
     /// # Errors
     /// [`AuthError`] says why the request is not authenticated. That a token grants what the
@@ -85,20 +85,20 @@ impl Authenticator {
             Role::Publisher => (&self.publisher, self.anonymous_publish),
             Role::Subscriber => (&self.subscriber, self.anonymous),
         };
-        if role == Role::Subscriber && keys.is_none() && anonymous {
-            return Ok(Identity::anonymous());
-        }
-        let Some(credential) = credentials::find(request, &self.rules)? else {
-            return match role {
-                _ if !anonymous => Err(AuthError::MissingToken),
-                Role::Publisher => {
-                    Ok(Identity { publish: Some(Grants::all()), ..Identity::anonymous() })
+        let open = anonymous.then(|| match role {
+            Role::Publisher => Identity { publish: Some(Grants::all()), ..Identity::anonymous() },
+            Role::Subscriber => Identity::anonymous(),
+        });
+        match (keys, open) {
+            (None, Some(anyone)) => Ok(anyone),
+            (keys, open) => match credentials::find(request, &self.rules)? {
+                Some(credential) => {
+                    let keys = keys.as_ref().ok_or(AuthError::NoKey)?;
+                    identity(&keys.verify(&credential, now).await?)
                 }
-                Role::Subscriber => Ok(Identity::anonymous()),
-            };
-        };
-        let keys = keys.as_ref().ok_or(AuthError::NoKey)?;
-        identity(&keys.verify(&credential, now).await?)
+                None => open.ok_or(AuthError::MissingToken),
+            },
+        }
     }
 }
 

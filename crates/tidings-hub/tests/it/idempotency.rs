@@ -1,0 +1,51 @@
+//! A publish that is repeated with its key is in the log once.
+
+use std::time::Duration;
+
+use tidings_hub::{PublishError, Update};
+use tidings_wire::EventType;
+
+use crate::fixture::{event_id, hub_of, live, publish, roomy_hub, updates};
+
+fn keyed() -> Update {
+    Update::new("a", "1").with_idempotency_key("key")
+}
+
+#[test]
+fn a_repeated_publish_answers_the_first_ones_receipt() {
+    let hub = roomy_hub();
+    let mut probe = live(&hub, &["a"]);
+    let first = hub.publish(keyed()).unwrap();
+    publish(&hub, "a", "2");
+    let again = hub.publish(keyed()).unwrap();
+    assert_eq!((&again.id, again.position), (&first.id, first.position));
+    assert_eq!((first.repeated, again.repeated), (false, true));
+    assert_eq!(probe.drain(), updates(&["1", "2"]));
+    assert_eq!(hub.stats().published, 2);
+}
+
+#[test]
+fn the_first_ones_own_id_is_answered() {
+    let hub = roomy_hub();
+    let update = keyed().with_id(event_id("mine"));
+    hub.publish(update.clone()).unwrap();
+    assert_eq!(hub.publish(update).unwrap().id, event_id("mine"));
+}
+
+#[test]
+fn equal_updates_without_a_key_are_two() {
+    let hub = roomy_hub();
+    let mut probe = live(&hub, &["a"]);
+    publish(&hub, "a", "1");
+    publish(&hub, "a", "1");
+    assert_eq!(probe.drain(), updates(&["1", "1"]));
+}
+
+#[test]
+fn a_key_is_free_again_when_its_update_has_left_the_log() {
+    let hub = hub_of(1);
+    hub.publish(keyed()).unwrap();
+    publish(&hub, "a", "x");
+    let other = Update { data: "2".into(), ..keyed() };
+    assert!(!hub.publish(other).unwrap().repeated);
+}

@@ -1,0 +1,159 @@
+//! Guarantee 9: limits hold, each refusal says which, and what a subscription took it gives back.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use tidings_hub::{CloseReason, Hub, Limits, Start, SubscribeError, Subscriber};
+
+use crate::fixture::{ROOMY, hub_limited, live, roomy_hub, subscriber};
+
+const NONE: Limits = ROOMY.limits;
+
+fn of_user(name: &str) -> Subscriber {
+    Subscriber { user: Some(Arc::from(name)), ..subscriber(&["a"]) }
+}
+
+fn from_address(last: u8) -> Subscriber {
+    let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, last));
+    Subscriber { address: Some(address), ..subscriber(&["a"]) }
+}
+
+fn refusal(hub: &Hub, subscriber: Subscriber) -> Option<SubscribeError> {
+    hub.subscribe(subscriber, Start::Live).err()
+}
+
+/// One of `newcomer` fits, a second is refused with `error`, one of `other` still fits, and when the first has left
+/// there is room again.
+#[track_caller]
+fn check(
+    limits: Limits,
+    newcomer: impl Fn() -> Subscriber,
+    other: Option<Subscriber>,
+    error: &SubscribeError,
+) {
+    let hub = hub_limited(limits);
+    let first = hub.subscribe(newcomer(), Start::Live).unwrap();
+    for _ in 0..3 {
+        assert_eq!(refusal(&hub, newcomer()).as_ref(), Some(error));
+    }
+    if let Some(other) = other {
+        assert_eq!(refusal(&hub, other), None);
+    }
+    assert_eq!(hub.stats().subscribers, 1);
+    drop(first);
+    for _ in 0..3 {
+        assert_eq!(refusal(&hub, newcomer()), None, "the first one's place was not given back");
+    }
+    assert_eq!(hub.stats().subscribers, 0);
+}
+
+#[test]
+fn the_hub_takes_no_more_streams_than_it_may() {
+    let limits = Limits { streams: Some(1), ..NONE };
+    check(limits, || subscriber(&["a"]), None, &SubscribeError::HubFull { limit: 1 });
+}
+
+#[test]
+fn one_user_has_no_more_streams_than_it_may() {
+    let limits = Limits { per_user: Some(1), ..NONE };
+    let error = SubscribeError::UserFull { limit: 1 };
+    check(limits, || of_user("ann"), Some(of_user("bob")), &error);
+    check(limits, || of_user("ann"), Some(subscriber(&["a"])), &error);
+}
+
+#[test]
+fn one_address_has_no_more_streams_than_it_may() {
+    let limits = Limits { per_address: Some(1), ..NONE };
+    let error = SubscribeError::AddressFull { limit: 1 };
+    check(limits, || from_address(1), Some(from_address(2)), &error);
+}
+
+#[test]
+fn one_selector_has_no_more_streams_than_it_may() {
+    let limits = Limits { per_topic: Some(1), ..NONE };
+    for selector in ["a", "a/{x}", "*"] {
+        let error = SubscribeError::TopicFull { selector: selector.into(), limit: 1 };
+        check(limits, || subscriber(&[selector, "other"]), None, &error);
+    }
+    let error = SubscribeError::TopicFull { selector: "a".into(), limit: 1 };
+    check(limits, || subscriber(&["a"]), Some(subscriber(&["b", "*", "{x}"])), &error);
+}
+
+#[test]
+fn a_selector_named_twice_takes_one_place() {
+    let hub = hub_limited(Limits { per_topic: Some(2), ..NONE });
+    let first = hub.subscribe(subscriber(&["a", "a", "a"]), Start::Live).unwrap();
+    let second = hub.subscribe(subscriber(&["a"]), Start::Live).unwrap();
+    assert!(refusal(&hub, subscriber(&["a"])).is_some());
+    drop(first);
+    assert_eq!(refusal(&hub, subscriber(&["a"])), None);
+    drop(second);
+}
+
+#[test]
+fn one_subscription_has_no_more_selectors_than_it_may() {
+    let limits = Limits { selectors: 2, ..NONE };
+    let hub = hub_limited(limits);
+    let error = SubscribeError::TooManySelectors { limit: 2 };
+    assert_eq!(refusal(&hub, subscriber(&["a", "b", "c"])), Some(error));
+    assert_eq!(refusal(&hub, subscriber(&["a", "b"])), None);
+}
+
+#[test]
+fn a_subscription_without_a_selector_is_refused() {
+    assert_eq!(refusal(&roomy_hub(), subscriber(&[])), Some(SubscribeError::NoSelector));
+}
+
+#[test]
+fn a_refusal_counts_against_no_other_limit() {
+    let limits = Limits {
+        streams: Some(3),
+        per_user: Some(2),
+        per_address: Some(2),
+        per_topic: Some(1),
+        ..NONE
+    };
+    let hub = hub_limited(limits);
+    let newcomer = |topic: &str| Subscriber {
+        user: Some(Arc::from("ann")),
+        selectors: subscriber(&[topic]).selectors,
+        ..from_address(1)
+    };
+    let first = hub.subscribe(newcomer("a"), Start::Live).unwrap();
+    for _ in 0..5 {
+        assert!(matches!(
+            refusal(&hub, newcomer("a")),
+            Some(SubscribeError::TopicFull { limit: 1, .. })
+        ));
+    }
+    let second = hub.subscribe(newcomer("b"), Start::Live).unwrap();
+    assert_eq!(refusal(&hub, newcomer("c")), Some(SubscribeError::UserFull { limit: 2 }));
+    drop((first, second));
+}
+
+#[test]
+fn one_that_was_told_to_end_keeps_its_place_until_it_has_ended() {
+    let hub = hub_limited(Limits { streams: Some(1), ..NONE });
+    let mut ending = live(&hub, &["a"]);
+    assert_eq!(hub.close_some(1, CloseReason::Limit), 1);
+    assert!(refusal(&hub, subscriber(&["a"])).is_some());
+    assert!(!ending.drain().is_empty());
+    drop(ending);
+    assert_eq!(refusal(&hub, subscriber(&["a"])), None);
+}
+
+#[test]
+fn each_refusal_says_which_limit_it_was() {
+    let errors = [
+        SubscribeError::NoSelector,
+        SubscribeError::TooManySelectors { limit: 7 },
+        SubscribeError::HubFull { limit: 7 },
+        SubscribeError::UserFull { limit: 7 },
+        SubscribeError::AddressFull { limit: 7 },
+        SubscribeError::TopicFull { selector: "a\nb".into(), limit: 7 },
+        SubscribeError::Closed,
+    ];
+    let texts: std::collections::BTreeSet<_> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(texts.len(), errors.len(), "{texts:?}");
+    assert!(texts.iter().all(|text| !text.contains('\n')), "{texts:?}");
+}

@@ -1,0 +1,20 @@
+//! The guarantees of the hub, one file for each.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by panicking"
+)]
+
+mod close;
+mod fixture;
+mod gap;
+mod idempotency;
+mod limits;
+mod order;
+mod presence;
+mod private;
+mod refusal;
+mod resume;
+mod retention;
+mod waking;

@@ -1,0 +1,58 @@
+//! Guarantee 11: an update that is none gets a clear error and changes nothing.
+
+use tidings_hub::{HubConfig, PublishError, Retention, Update};
+
+use crate::fixture::{ROOMY, event_id, hub, live, publish, roomy_hub, updates};
+
+/// Room for this many bytes.
+const MAX_BYTES: usize = 10_000;
+
+fn small_hub() -> tidings_hub::Hub {
+    let retention = Retention { max_bytes: MAX_BYTES, ..ROOMY.retention };
+    hub(HubConfig { retention, ..ROOMY })
+}
+
+#[test]
+fn an_update_without_a_topic_is_refused() {
+    let hub = roomy_hub();
+    assert_eq!(hub.publish(Update::default()), Err(PublishError::NoTopic));
+}
+
+#[test]
+fn an_id_of_the_kind_that_the_hub_makes_is_refused() {
+    let hub = roomy_hub();
+    for id in ["#", "#x", "#abcdefgh-1"] {
+        let update = Update::new("a", "x").with_id(event_id(id));
+        assert_eq!(hub.publish(update), Err(PublishError::ReservedId), "{id:?}");
+    }
+    let update = Update::new("a", "x").with_id(event_id("a#b"));
+    assert!(hub.publish(update).is_ok());
+}
+
+#[test]
+fn a_refused_update_leaves_nothing_behind() {
+    let hub = small_hub();
+    let mut probe = live(&hub, &["*"]);
+    let refused = [
+        Update { topics: Vec::new(), ..Update::new("a", "x") }.with_idempotency_key("key"),
+        Update::new("a", "x".repeat(MAX_BYTES)).with_idempotency_key("key"),
+        Update::new("a", "x").with_id(event_id("#")).with_idempotency_key("key"),
+    ];
+    for update in refused {
+        assert!(hub.publish(update).is_err());
+    }
+    assert_eq!((hub.stats().topics, hub.stats().updates, hub.stats().bytes), (0, 0, 0));
+    let receipt = hub.publish(Update::new("a", "y").with_idempotency_key("key")).unwrap();
+    assert_eq!((receipt.position.seq, receipt.repeated), (1, false));
+    assert_eq!(probe.drain(), updates(&["y"]));
+}
+
+#[test]
+fn any_text_is_a_topic() {
+    let hub = roomy_hub();
+    for topic in ["", " ", "*", "{", "{x}", "\u{0}", "a\r\nb", "é", "\u{10ffff}"] {
+        let mut probe = live(&hub, &[topic]);
+        publish(&hub, topic, "x");
+        assert_eq!(probe.drain(), updates(&["x"]), "{topic:?}");
+    }
+}

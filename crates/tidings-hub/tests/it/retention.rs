@@ -1,0 +1,87 @@
+//! The log keeps what it may and lets go of the rest, whoever has not read it yet.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_hub::{Delivery, HubConfig, Position, Resume, Retention, Update};
+
+use crate::fixture::{
+    ROOMY, after, earliest, event_id, hub, hub_of, live, publish, roomy_hub, updates,
+};
+
+#[test]
+fn the_oldest_updates_leave_when_there_are_too_many() {
+    let hub = hub_of(2);
+    for data in ["1", "2", "3"] {
+        publish(&hub, "a", data);
+    }
+    assert_eq!(earliest(&hub, &["a"]).drain(), updates(&["2", "3"]));
+    let stats = hub.stats();
+    let at = |seq| Some(Position { epoch: hub.epoch(), seq });
+    assert_eq!((stats.updates, stats.oldest, stats.newest), (2, at(2), at(3)));
+    assert_eq!(stats.published, 3);
+}
+
+#[test]
+fn the_oldest_updates_leave_when_they_are_too_large_together() {
+    let max_bytes = 10_000;
+    let hub = hub(HubConfig { retention: Retention { max_bytes, ..ROOMY.retention }, ..ROOMY });
+    for _ in 0..100 {
+        publish(&hub, "a", &"x".repeat(1_000));
+        assert!(hub.stats().bytes <= max_bytes, "{} bytes", hub.stats().bytes);
+    }
+    assert!(hub.stats().updates >= 5, "{} updates", hub.stats().updates);
+}
+
+#[test]
+fn an_evicted_update_is_freed_though_a_stuck_subscriber_never_read_it() {
+    let hub = hub_of(3);
+    let stuck = [live(&hub, &["a"]), live(&hub, &["*"]), earliest(&hub, &["{x}"])];
+    let mut reader = live(&hub, &["a"]);
+    publish(&hub, "a", "1");
+    let Some(Delivery::Updates(mut updates)) = reader.poll() else { panic!("one is owed") };
+    let update = Arc::downgrade(&updates.remove(0));
+    drop(updates);
+    assert_eq!(update.strong_count(), 1, "the log alone holds a retained update");
+    for _ in 0..3 {
+        publish(&hub, "a", "x");
+    }
+    assert_eq!(update.strong_count(), 0, "something still holds an evicted update");
+    drop(stuck);
+}
+
+#[test]
+fn a_stuck_subscriber_delays_nobody() {
+    let hub = hub_of(3);
+    let stuck = live(&hub, &["a"]);
+    let mut reader = live(&hub, &["a"]);
+    for n in 0..100 {
+        let data = n.to_string();
+        publish(&hub, "a", &data);
+        assert_eq!(reader.drain(), updates(&[&data]));
+    }
+    drop(stuck);
+}
+
+#[test]
+fn a_log_that_retains_nothing_still_tells_who_was_waiting() {
+    let hub = hub_of(0);
+    let mut probe = live(&hub, &["a"]);
+    publish(&hub, "b", "x");
+    assert!(probe.poll().is_none());
+    publish(&hub, "a", "x");
+    assert!(matches!(probe.poll(), Some(Delivery::Gap(_))));
+    assert!(probe.poll().is_none());
+}
+
+#[test]
+fn ids_and_topics_are_forgotten_with_their_updates() {
+    let hub = hub_of(1);
+    hub.publish(Update::new("a", "1").with_id(event_id("mine"))).unwrap();
+    assert_eq!(hub.last_event_id(), Some(event_id("mine")));
+    assert_eq!(hub.stats().topics, 1);
+    let second = publish(&hub, "b", "2");
+    assert_eq!(hub.last_event_id(), Some(second.id));
+    assert_eq!(hub.stats().topics, 1);
+    assert_eq!(after(&hub, "mine", &["a"]).subscription.resume(), Resume::Unknown);
+}

@@ -1,0 +1,104 @@
+//! Who waits is woken by what it waits for, once, and by nothing else.
+
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
+
+use tidings_hub::{Delivery, Hub, Start, Subscription, Update};
+
+use crate::fixture::{
+    Probe, about, live, publish, roomy_hub, subscriber, updates, without_deadlock,
+};
+
+#[test]
+fn a_publish_wakes_those_whom_it_is_for_and_nobody_else() {
+    let hub = roomy_hub();
+    let mut probes: Vec<_> = [&["a/1"][..], &["*"], &["a/{x}"], &["b"], &["b/{x}"], &["b", "a/1"]]
+        .into_iter()
+        .map(|selectors| live(&hub, selectors))
+        .collect();
+    assert!(probes.iter_mut().all(|probe| probe.poll().is_none()));
+    publish(&hub, "a/1", "x");
+    assert_eq!(probes.iter().map(Probe::wakes).collect::<Vec<_>>(), [1, 1, 1, 0, 0, 1]);
+}
+
+#[test]
+fn one_that_is_behind_is_not_woken_again() {
+    let hub = roomy_hub();
+    let mut probe = live(&hub, &["a", "b"]);
+    assert!(probe.poll().is_none());
+    for _ in 0..10 {
+        hub.publish(about(&["a", "b"], "x")).unwrap();
+    }
+    assert_eq!(probe.wakes(), 1);
+    assert_eq!(probe.drain().len(), 10);
+    publish(&hub, "b", "x");
+    assert_eq!(probe.wakes(), 2);
+}
+
+#[test]
+fn one_that_does_not_wait_is_not_woken() {
+    let hub = roomy_hub();
+    let mut probe = live(&hub, &["a"]);
+    publish(&hub, "a", "1");
+    assert_eq!((probe.wakes(), probe.drain()), (0, updates(&["1"])));
+}
+
+#[test]
+fn several_updates_at_once_wake_each_subscriber_once() {
+    let hub = roomy_hub();
+    let mut probe = live(&hub, &["a"]);
+    assert!(probe.poll().is_none());
+    hub.publish_all((0..10).map(|n| Update::new("a", n.to_string())));
+    assert_eq!(probe.wakes(), 1);
+}
+
+#[test]
+fn the_last_waker_counts() {
+    let hub = roomy_hub();
+    let mut first = live(&hub, &["a"]);
+    assert!(first.poll().is_none());
+    // The subscription moves to another task.
+    let mut second = Probe::new(first.subscription);
+    assert!(second.poll().is_none());
+    publish(&hub, "a", "x");
+    assert_eq!(second.wakes(), 1);
+}
+
+#[tokio::test]
+async fn one_that_waits_gets_the_next_update() {
+    let hub = roomy_hub();
+    let mut subscription = hub.subscribe(subscriber(&["a"]), Start::Live).unwrap();
+    let waiting = tokio::spawn(async move { subscription.next().await });
+    tokio::task::yield_now().await;
+    publish(&hub, "b", "1");
+    publish(&hub, "a", "2");
+    let Delivery::Updates(updates) = waiting.await.unwrap() else { panic!("one is owed") };
+    assert_eq!(updates[0].position.seq, 2);
+}
+
+/// Cancel safety: what a dropped `next` did not return is still owed.
+#[tokio::test]
+async fn a_wait_that_is_given_up_loses_nothing() {
+    let hub = roomy_hub();
+    let mut subscription = hub.subscribe(subscriber(&["a"]), Start::Live).unwrap();
+    tokio::select! {
+        biased;
+        _ = subscription.next() => panic!("nothing was published"),
+        () = std::future::ready(()) => {}
+    }
+    publish(&hub, "a", "1");
+    assert!(matches!(subscription.next().await, Delivery::Updates(updates) if updates.len() == 1));
+}
+
+/// A waker that owns a subscription of the same hub, as a task's waker owns the task's future.
+struct Owner(#[expect(dead_code, reason = "held to be dropped")] Subscription);
+
+impl Wake for Owner {
+    fn wake(self: Arc<Self>) {}
+}
+
+fn wait_as_owner(hub: &Hub, probe: &mut Probe) {
+    let owned = hub.subscribe(subscriber(&["b"]), Start::Live).unwrap();
+    let waker = Waker::from(Arc::new(Owner(owned)));
+    assert!(probe.subscription.poll_delivery(&mut Context::from_waker(&waker)).is_pending());
+}
