@@ -1,5 +1,5 @@
-//! The command line as typed. Values are checked where they are used; every command's help ends with examples, and a
-//! test parses each of them.
+//! The command line as typed. Values are checked where they are used; every command's help ends
+//! with examples, and a test parses each of them.
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
@@ -61,7 +61,8 @@ Examples:
   tidings config --resolved
   tidings config --resolved --config tidings.toml --listen 0.0.0.0:3000";
 
-/// A Server-Sent Events hub: updates in over HTTP, events out to every browser, nothing lost on reconnect.
+/// A Server-Sent Events hub: updates in over HTTP, events out to every browser, nothing lost on
+/// reconnect.
 #[derive(Parser)]
 #[command(name = "tidings", version, after_help = EXAMPLES, propagate_version = true)]
 pub(crate) struct Arguments {
@@ -104,7 +105,8 @@ pub(crate) struct SettingsArgs {
     /// Where probes and metrics are [default: 127.0.0.1:3001].
     #[arg(long, value_name = "ADDR")]
     admin_listen: Option<String>,
-    /// For development, on loopback only: anyone may publish and subscribe, and the dashboard is on.
+    /// For development, on loopback only: anyone may publish and subscribe, and the dashboard is
+    /// on.
     #[arg(long)]
     dev: bool,
     /// Any other setting, as often as needed; `tidings config` lists them.
@@ -118,7 +120,8 @@ impl SettingsArgs {
         Self { dev: true, ..self }
     }
 
-    /// The settings that were given; `--set` comes first, so that a flag of its own stands before it.
+    /// The settings that were given; `--set` comes first, so that a flag of its own stands before
+    /// it.
     pub(crate) fn flags(&self) -> Vec<Flag> {
         let flag = |typed, name: &str, value: &str| Flag {
             typed,
@@ -191,7 +194,8 @@ pub(crate) struct SubscribeArgs {
 /// What the token grants, and who signs it.
 #[derive(Args)]
 pub(crate) struct TokenArgs {
-    /// The secret for HS*, or the private key in PEM. Others on this machine can see flags: prefer the variable.
+    /// The secret for HS*, or the private key in PEM. Others on this machine can see flags: prefer
+    /// the variable.
     #[arg(long, env = "TIDINGS_KEY", hide_env_values = true, allow_hyphen_values = true)]
     pub(crate) key: String,
     /// How to sign.

@@ -1,4 +1,5 @@
-//! The `tidings` binary: what was asked for, and the exit code: 0 done, 1 the hub refused, 2 failed.
+//! The `tidings` binary: what was asked for, and the exit code: 0 done, 1 the hub refused, 2
+//! failed.
 
 mod args;
 mod config;
@@ -30,11 +31,10 @@ fn main() -> ExitCode {
         // Whoever read the output has seen enough.
         return ExitCode::SUCCESS;
     }
-    let refused = error.is::<Refused>();
     let line = format!("{error:#}");
     // Nothing is left to do when standard error is gone too.
     writeln!(io::stderr(), "tidings: {}", printable(&line)).unwrap_or_default();
-    ExitCode::from(if refused { 1 } else { 2 })
+    ExitCode::from(if error.is::<Refused>() { 1 } else { 2 })
 }
 
 fn run(command: Command) -> anyhow::Result<()> {

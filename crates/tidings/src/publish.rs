@@ -7,14 +7,14 @@ use std::{
 
 use anyhow::Context as _;
 use reqwest::{
-    Client, Method,
+    Method,
     header::{CONTENT_TYPE, HeaderName},
     redirect::Policy,
 };
 
 use crate::{
     args::PublishArgs,
-    remote::{Refused, Remote},
+    remote::{Refused, Remote, root_cause},
     terminal::printable,
 };
 
@@ -31,17 +31,19 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// # Errors
 /// [`Refused`] when the hub turned it away; anything else when the hub could not be asked.
 pub(crate) async fn publish(arguments: PublishArgs) -> anyhow::Result<()> {
-    // A redirected POST becomes a GET, which would subscribe: a redirect is an answer like any other.
-    let builder = Client::builder().timeout(TIMEOUT).redirect(Policy::none());
-    let remote = Remote::new(&arguments.remote, builder)?;
+    // A redirected POST becomes a GET, which would subscribe: a redirect is an answer like any
+    // other.
+    let remote =
+        Remote::new(&arguments.remote, |client| client.timeout(TIMEOUT).redirect(Policy::none()))?;
     let mut request = remote
         .request(Method::POST, std::iter::empty())
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
     if let Some(key) = &arguments.idempotency_key {
         request = request.header(IDEMPOTENCY_KEY, key);
     }
-    let response = request.body(form(arguments)?).send().await.map_err(reqwest::Error::without_url);
-    let mut response = response.with_context(|| format!("cannot publish to {}", remote.name()))?;
+    let response = request.body(form(arguments)?).send().await.map_err(root_cause);
+    let mut response = response
+        .map_err(|cause| anyhow::anyhow!("cannot publish to {}: {cause}", remote.name()))?;
     if !response.status().is_success() {
         return Err(Refused::read(response).await.into());
     }

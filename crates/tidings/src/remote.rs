@@ -29,18 +29,27 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    /// A hub at the given address. `builder` holds the timeouts and redirects that fit the request.
+    /// A hub at the given address. `configure` sets the timeouts and redirects that fit the
+    /// request.
     ///
     /// # Errors
     /// When the address is no HTTP URL, or the token no token.
-    pub(crate) fn new(arguments: &RemoteArgs, builder: ClientBuilder) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        arguments: &RemoteArgs,
+        configure: impl Fn(ClientBuilder) -> ClientBuilder,
+    ) -> anyhow::Result<Self> {
         let url = hub_url(&arguments.url)?;
         let authorization = arguments.token.as_deref().map(bearer).transpose()?;
-        let client = builder
-            .connect_timeout(CONNECT_TIMEOUT)
-            .user_agent(concat!("tidings/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .context("cannot start the HTTP client")?;
+        let build = |builder: ClientBuilder| {
+            let builder = configure(builder).connect_timeout(CONNECT_TIMEOUT);
+            builder.user_agent(concat!("tidings/", env!("CARGO_PKG_VERSION"))).build()
+        };
+        let client = match build(Client::builder()) {
+            // A small container has no certificates, and plain HTTP needs none.
+            Err(_) if url.scheme() == "http" => build(Client::builder().tls_certs_only([])),
+            built => built,
+        };
+        let client = client.context("cannot start the HTTP client")?;
         Ok(Self { client, url, authorization })
     }
 
@@ -69,8 +78,8 @@ impl Remote {
 }
 
 fn hub_url(text: &str) -> anyhow::Result<Url> {
-    let mut url = Url::parse(text).with_context(|| format!("{text:?} is no URL"))?;
-    anyhow::ensure!(matches!(url.scheme(), "http" | "https"), "{text:?} is no http or https URL");
+    let mut url = Url::parse(text).context("--url is no URL")?;
+    anyhow::ensure!(matches!(url.scheme(), "http" | "https"), "--url is no http or https URL");
     if url.path() == "/" {
         url.set_path(HUB_PATH);
     }
@@ -83,6 +92,11 @@ fn bearer(token: &str) -> anyhow::Result<HeaderValue> {
         .map_err(|_| anyhow::anyhow!("the token holds characters that no token has"))?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// What an exchange failed of at bottom, without the URL, which may hold a password.
+pub(crate) fn root_cause(error: reqwest::Error) -> String {
+    anyhow::Error::new(error.without_url()).root_cause().to_string()
 }
 
 /// The hub's answer to a request it turned away.

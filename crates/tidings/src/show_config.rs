@@ -10,7 +10,8 @@ use crate::{
 /// Prints the configuration that was asked for.
 ///
 /// # Errors
-/// When what is in force cannot be read, or, after it was printed, when the hub would not start with it.
+/// When what is in force cannot be read, or, after it was printed, when the hub would not start
+/// with it.
 pub(crate) fn show(arguments: &ConfigArgs) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     if !arguments.resolved {

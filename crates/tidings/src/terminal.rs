@@ -1,15 +1,18 @@
-//! What may be written to a terminal: colours where they are wanted, and never a control character from the network.
+//! What may be written to a terminal: colours where they are wanted, and never a control character
+//! from the network.
 
 use std::{borrow::Cow, env, fmt::Write as _, io::IsTerminal};
 
-/// Whether to colour what goes to `stream`: it is a terminal that can, and `NO_COLOR` is not set (no-color.org).
+/// Whether to colour what goes to `stream`: it is a terminal that can, and `NO_COLOR` is not set
+/// (no-color.org).
 pub(crate) fn colours(stream: &impl IsTerminal) -> bool {
     let refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = env::var_os("TERM").is_some_and(|value| value == "dumb");
     stream.is_terminal() && !refused && !dumb
 }
 
-/// The text with every control character but the line feed and the tab escaped, so that it cannot command the terminal.
+/// The text with every control character but the line feed and the tab escaped, so that it cannot
+/// command the terminal.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let commands = |c: char| c.is_control() && c != '\n' && c != '\t';
     if !text.contains(commands) {

@@ -86,7 +86,8 @@ fn sign(algorithm: Algorithm, key: &str, claims: &Value) -> anyhow::Result<Strin
     Ok(jsonwebtoken::encode(&Header::new(signer), claims, &key)?)
 }
 
-/// Signs with an elliptic curve: `jsonwebtoken` knows neither ES512 nor the PEM that `openssl ecparam` writes.
+/// Signs with an elliptic curve: `jsonwebtoken` knows neither ES512 nor the PEM that `openssl
+/// ecparam` writes.
 fn sign_ecdsa(
     signing: &'static EcdsaSigningAlgorithm,
     algorithm: Algorithm,
@@ -104,7 +105,8 @@ fn sign_ecdsa(
     Ok(format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)))
 }
 
-/// What the first block of PEM that holds a private key holds (RFC 7468); other blocks may stand before it.
+/// What the first block of PEM that holds a private key holds (RFC 7468); other blocks may stand
+/// before it.
 fn private_key_der(pem: &str) -> Option<Vec<u8>> {
     let (_, block) = pem.split_once("PRIVATE KEY-----")?;
     let (block, _) = block.split_once("-----END")?;

@@ -1,4 +1,5 @@
-//! The names a setting may have: the one table that the file, the environment and the flags are checked against.
+//! The names a setting may have: the one table that the file, the environment and the flags are
+//! checked against.
 
 /// What a setting's text in the environment or on the command line is read as.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -123,7 +124,8 @@ pub(super) fn nearest_key(name: &str) -> Option<&'static str> {
     near.or_else(misplaced)
 }
 
-/// The one of `known` that differs least from `name`, when it differs by a third of its letters or less.
+/// The one of `known` that differs least from `name`, when it differs by a third of its letters or
+/// less.
 pub(super) fn nearest<T: AsRef<str>>(name: &str, known: impl IntoIterator<Item = T>) -> Option<T> {
     let (distance, best) = known
         .into_iter()

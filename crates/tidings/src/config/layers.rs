@@ -1,4 +1,5 @@
-//! The layers a configuration is made of, laid over each other: the later one stands, and each value keeps its origin.
+//! The layers a configuration is made of, laid over each other: the later one stands, and each
+//! value keeps its origin.
 
 use std::{
     collections::BTreeMap,
@@ -131,8 +132,8 @@ impl Layers {
         Ok(())
     }
 
-    /// Turns on what development mode needs, where it is off and no variable or flag says so. A file does not count:
-    /// one made from the printed defaults says "off" of everything.
+    /// Turns on what development mode needs, where it is off and no variable or flag says so. A
+    /// file does not count: one made from the printed defaults says "off" of everything.
     pub(crate) fn lay_dev(&mut self) {
         if self.setting("dev").is_none_or(|setting| setting.value != Value::Switch(true)) {
             return;
@@ -238,8 +239,9 @@ fn wrong_kind(key: &'static Key, origin: Origin, found: Option<&str>) -> ConfigE
     ConfigError::WrongValue { name: key.name, origin, expected: Value::expected(key.kind), found }
 }
 
-/// Whether a variable is one Kubernetes sets for a service whose name starts with `tidings`, such as
-/// `TIDINGS_SERVICE_HOST` or `TIDINGS_PORT_3000_TCP`. Nobody wrote those, so they must not stop the hub.
+/// Whether a variable is one Kubernetes sets for a service whose name starts with `tidings`, such
+/// as `TIDINGS_SERVICE_HOST` or `TIDINGS_PORT_3000_TCP`. Nobody wrote those, so they must not stop
+/// the hub.
 fn is_service_link(variable: &str, text: &str) -> bool {
     let port = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
     variable.ends_with("_SERVICE_HOST")

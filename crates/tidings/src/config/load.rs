@@ -23,8 +23,8 @@ pub(crate) fn load(file: Option<&Path>, flags: &[Flag]) -> Result<Layers, Config
     lay_all(file.zip(text.as_deref()), &environment, flags)
 }
 
-/// Lays every layer in its order: defaults, file, Mercure's variables, the hub's own variables, flags, and then what
-/// development mode turns on where nothing else was said.
+/// Lays every layer in its order: defaults, file, Mercure's variables, the hub's own variables,
+/// flags, and then what development mode turns on where nothing else was said.
 ///
 /// # Errors
 /// When one of the layers cannot be understood.

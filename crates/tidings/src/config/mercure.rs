@@ -1,4 +1,5 @@
-//! The variables of Mercure's image, understood so that a compose file written for it works unchanged.
+//! The variables of Mercure's image, understood so that a compose file written for it works
+//! unchanged.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,8 @@ use super::{
 /// What every variable of the image starts with, but one.
 pub(super) const PREFIX: &str = "MERCURE_";
 
-/// The site address. Other programs use this name too, so it only counts next to a variable of the image.
+/// The site address. Other programs use this name too, so it only counts next to a variable of the
+/// image.
 pub(super) const SERVER_NAME: &str = "SERVER_NAME";
 
 const EXTRA_DIRECTIVES: &str = "MERCURE_EXTRA_DIRECTIVES";
@@ -90,8 +92,8 @@ pub(super) fn lay(
         } else if VARIABLES_WITHOUT_EFFECT.contains(&variable.as_str()) {
             layers.warnings.push(format!("{variable} has no effect here"));
         } else if variable.starts_with(PREFIX) {
-            // Applications keep variables of their own under this prefix (MERCURE_URL), so only a likely
-            // misspelling is worth a word.
+            // Applications keep variables of their own under this prefix (MERCURE_URL), so only a
+            // likely misspelling is worth a word.
             let known = VARIABLES.iter().map(|(known, _)| *known).chain([EXTRA_DIRECTIVES]);
             if let Some(near) = nearest(variable, known) {
                 layers.warnings.push(format!("{variable} is not read; did you mean {near}?"));
@@ -104,7 +106,8 @@ pub(super) fn lay(
     }
 }
 
-/// The address to listen on, from the first site address's port. Host names are not served by name here.
+/// The address to listen on, from the first site address's port. Host names are not served by name
+/// here.
 fn lay_server_name(layers: &mut Layers, text: &str) -> Result<(), ConfigError> {
     let Some(site) = text.split([',', ' ']).find(|site| !site.is_empty()) else { return Ok(()) };
     let plain = site.strip_prefix("http://");
@@ -208,7 +211,8 @@ struct Statement {
     words: Vec<String>,
 }
 
-/// Splits directives into words as a Caddyfile does: quoted by `"` or a backtick, `#` starts a comment.
+/// Splits directives into words as a Caddyfile does: quoted by `"` or a backtick, `#` starts a
+/// comment.
 fn statements(text: &str) -> Result<Vec<Statement>, ConfigError> {
     let mut statements = Vec::new();
     let mut words = Vec::new();

@@ -1,4 +1,5 @@
-//! What the hub runs with: defaults, then a file, then the environment, then flags, checked once and typed.
+//! What the hub runs with: defaults, then a file, then the environment, then flags, checked once
+//! and typed.
 
 mod error;
 mod key;

@@ -1,5 +1,5 @@
-//! From the layers to the typed configuration: reads each setting once, checks its range, then what settings say
-//! together. Pure: reads neither files nor the environment.
+//! From the layers to the typed configuration: reads each setting once, checks its range, then what
+//! settings say together. Pure: reads neither files nor the environment.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -42,8 +42,8 @@ impl Config {
     /// Types and checks the values in force.
     ///
     /// # Errors
-    /// When a value is out of its range, settings contradict each other, or nothing says who may publish or
-    /// subscribe and development mode is off.
+    /// When a value is out of its range, settings contradict each other, or nothing says who may
+    /// publish or subscribe and development mode is off.
     pub(crate) fn resolve(layers: &Layers) -> Result<Self, ConfigError> {
         let read = Reader { layers };
         let mut config = Self {
@@ -137,7 +137,8 @@ impl Config {
     }
 }
 
-/// Reads one setting at a time as a type. Every error names the setting, where it was said and what it takes.
+/// Reads one setting at a time as a type. Every error names the setting, where it was said and what
+/// it takes.
 struct Reader<'a> {
     layers: &'a Layers,
 }

@@ -135,7 +135,8 @@ impl Algorithm {
 pub(crate) struct StreamConfig {
     /// Silence before a comment is sent; at least one second.
     pub(crate) keep_alive: Duration,
-    /// The least a browser is told to wait before it reconnects; each connection is told up to double.
+    /// The least a browser is told to wait before it reconnects; each connection is told up to
+    /// double.
     pub(crate) retry: Duration,
     /// None: no limit.
     pub(crate) max_age: Option<Duration>,

@@ -10,9 +10,11 @@ const DURATION_UNITS: [(&str, u64); 5] =
 const SIZE_UNITS: [(&str, u64); 4] =
     [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)];
 
-/// A duration of one or more whole numbers, each with its unit (`ms`, `s`, `m`, `h`, `d`), such as `1h30m`.
+/// A duration of one or more whole numbers, each with its unit (`ms`, `s`, `m`, `h`, `d`), such as
+/// `1h30m`.
 ///
-/// Nothing when a unit is missing or unknown, or when the sum does not fit in 64 bits of milliseconds.
+/// Nothing when a unit is missing or unknown, or when the sum does not fit in 64 bits of
+/// milliseconds.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     let mut total_millis = 0_u64;

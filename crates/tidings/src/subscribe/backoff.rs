@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// The wait until a hub says another with `retry:`; each process takes a value between this and its double.
+/// The wait until a hub says another with `retry:`; each process takes a value between this and its
+/// double.
 const DEFAULT_RETRY: Duration = Duration::from_secs(1);
 
 /// What a hub may ask for: less would be a busy loop, more would never come back.
@@ -11,8 +12,8 @@ const RETRY_RANGE: (Duration, Duration) = (Duration::from_millis(100), Duration:
 /// The most that failures add to the wait.
 const MAX_EXTRA: Duration = Duration::from_mins(1);
 
-/// The wait before the next connection: what the hub asked for, plus a random part that doubles with each failure, so
-/// that those who lost the same hub do not all come back at once.
+/// The wait before the next connection: what the hub asked for, plus a random part that doubles
+/// with each failure, so that those who lost the same hub do not all come back at once.
 #[derive(Debug)]
 pub(super) struct Backoff {
     retry: Duration,
@@ -35,7 +36,8 @@ impl Backoff {
         self.failures = 0;
     }
 
-    /// How long to wait now, not less than `at_least` (as far as that is sane). `jitter` is random, from 0 to 1.
+    /// How long to wait now, not less than `at_least` (as far as that is sane). `jitter` is random,
+    /// from 0 to 1.
     pub(super) fn next(&mut self, at_least: Option<Duration>, jitter: f64) -> Duration {
         let doubled = 2_u32.saturating_pow(self.failures) - 1;
         let extra =

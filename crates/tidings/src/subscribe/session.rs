@@ -1,4 +1,5 @@
-//! A subscription over as many connections as it takes: each one starts after the last event that was printed.
+//! A subscription over as many connections as it takes: each one starts after the last event that
+//! was printed.
 
 use std::{
     io::{self, Write as _},
@@ -7,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use reqwest::{
-    Client, Method, Response, StatusCode,
+    Method, Response, StatusCode,
     header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue},
 };
 use serde::Deserialize;
@@ -16,7 +17,7 @@ use tidings_wire::{Decoder, EventId, EventRef, Item};
 use super::{backoff::Backoff, print::Style};
 use crate::{
     args::SubscribeArgs,
-    remote::{Refused, Remote},
+    remote::{Refused, Remote, root_cause},
     terminal::printable,
 };
 
@@ -28,9 +29,10 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Prints events until the hub says there will be none.
 ///
 /// # Errors
-/// [`Refused`] when the hub turns the subscription away for good; anything else when it cannot be read or printed.
+/// [`Refused`] when the hub turns the subscription away for good; anything else when it cannot be
+/// read or printed.
 pub(crate) async fn subscribe(arguments: SubscribeArgs) -> anyhow::Result<()> {
-    let remote = Remote::new(&arguments.remote, Client::builder().read_timeout(SILENCE_LIMIT))?;
+    let remote = Remote::new(&arguments.remote, |client| client.read_timeout(SILENCE_LIMIT))?;
     let mut decoder = Decoder::new();
     if let Some(id) = arguments.last_event_id {
         let id = EventId::new(id).context("--last-event-id is no event id")?;
@@ -72,8 +74,7 @@ impl Session {
             Ok(response) => response,
             Err(error) if error.is_builder() => return Err(error.without_url().into()),
             Err(error) => {
-                let why = anyhow::Error::new(error.without_url());
-                let why = format!("cannot reach {}: {why:#}", self.remote.name());
+                let why = format!("cannot reach {}: {}", self.remote.name(), root_cause(error));
                 return Ok(End::Again { why, at_least: None });
             }
         };
@@ -119,9 +120,8 @@ impl Session {
                 Ok(None) => break,
                 Err(error) => {
                     self.backoff.succeed();
-                    let why = anyhow::Error::new(error.without_url());
                     return Ok(End::Again {
-                        why: format!("the stream broke off: {why:#}"),
+                        why: format!("the stream broke off: {}", root_cause(error)),
                         at_least: None,
                     });
                 }

@@ -1,6 +1,12 @@
 //! What `tidings subscribe` prints, how it resumes, and when it gives up.
 
-use crate::support::{ScriptedHub, answer, run, stream, tidings};
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpListener,
+    process::Stdio,
+};
+
+use crate::support::{Running, ScriptedHub, answer, read_request, run, stream, tidings};
 
 /// What ends a subscription for good.
 fn no_content() -> String {
@@ -21,6 +27,22 @@ fn events_are_printed_as_they_are_and_the_hubs_own_go_to_standard_error() {
     assert_eq!(request.header("accept"), Some("text/event-stream"));
     assert_eq!(request.header("authorization"), Some("Bearer a.b.c"));
     assert_eq!(request.header("last-event-id"), None);
+}
+
+#[test]
+fn an_event_is_printed_while_its_stream_is_still_open() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut command = tidings(&["subscribe", "a", "--url", &url]);
+    let mut child = Running::start(command.stdout(Stdio::piped()));
+    let (mut socket, _) = listener.accept().unwrap();
+    read_request(&socket);
+    let mut lines = BufReader::new(child.stdout()).lines();
+    for n in 0..3 {
+        let event = if n == 0 { stream("data: 0\n\n") } else { format!("data: {n}\n\n") };
+        socket.write_all(event.as_bytes()).unwrap();
+        assert_eq!(lines.next().unwrap().unwrap(), n.to_string());
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    process::{Command, Output, Stdio},
+    process::{Child, ChildStdout, Command, Output, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
 };
@@ -34,6 +34,27 @@ impl Run {
 
     pub(crate) fn err(&self) -> &str {
         str::from_utf8(&self.0.stderr).unwrap()
+    }
+}
+
+/// The program while it runs; it does not outlive its test.
+pub(crate) struct Running(Child);
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+
+    pub(crate) fn stdout(&mut self) -> ChildStdout {
+        self.0.stdout.take().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        self.0.kill().unwrap_or_default();
+        self.0.wait().unwrap();
     }
 }
 
@@ -92,7 +113,8 @@ pub(crate) fn stream(text: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n{text}")
 }
 
-fn read_request(socket: &TcpStream) -> Request {
+/// The request that comes in over a connection.
+pub(crate) fn read_request(socket: &TcpStream) -> Request {
     let mut reader = BufReader::new(socket);
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
