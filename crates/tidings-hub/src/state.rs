@@ -166,7 +166,9 @@ impl State {
         }
     }
 
-    /// Opens a subscription. `announcements` are published first, so that it does not begin with its own.
+    /// Opens a subscription. `announcements` are published once it is settled what it is owed, so that what they push
+    /// out of the log is told as a gap, and before the newcomer hears of anything. So one that is up to date does not
+    /// begin with its own; one that is behind finds it where everybody does, at the log's end.
     pub(crate) fn subscribe(
         &mut self,
         subscriber: Arc<Subscriber>,
@@ -181,15 +183,15 @@ impl State {
         self.evict(now);
         self.admission.admit(&subscriber, &self.index, &self.config.limits)?;
         let (resume, from, gap) = self.resolve(start);
-        for update in announcements {
-            // An announcement too large for the log is no reason to refuse the subscriber.
-            drop(self.publish(update, now, woken));
-        }
         let key = self.members.vacant_key();
         let places = self.enter(key, &subscriber);
         let mut member = Member { subscriber, places, owed: None, gap, closed: None, waker: None };
         if let Some(from) = from {
             (_, member.owed) = self.collect(&member, from, 0);
+        }
+        for update in announcements {
+            // An announcement too large for the log is no reason to refuse the subscriber.
+            drop(self.publish(update, now, woken));
         }
         self.members.insert(member);
         Ok((key, resume))
