@@ -123,7 +123,9 @@ impl State {
         self.index.append(&entry, |subscribers| {
             for &key in subscribers {
                 let Some(member) = members.get_mut(key) else { continue };
-                if member.owed.is_none() && member.may_receive(&entry) {
+                // One that was told to end and has everything is owed nothing more.
+                let up_to_date = member.owed.is_none() && member.closed.is_none();
+                if up_to_date && member.may_receive(&entry) {
                     member.owed = Some(entry.position.seq);
                     woken.extend(member.waker.take());
                 }

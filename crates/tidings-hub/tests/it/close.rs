@@ -39,6 +39,19 @@ fn what_is_owed_comes_before_the_end() {
 }
 
 #[test]
+fn nothing_comes_after_the_end() {
+    let hub = roomy_hub();
+    let mut probe = live(&hub, &["a"]);
+    hub.close_some(1, CloseReason::Expired);
+    for _ in 0..2 {
+        assert_eq!(probe.drain(), [Seen::Closed(CloseReason::Expired)]);
+        publish(&hub, "a", "late");
+    }
+    // It can be had by coming back.
+    assert_eq!(earliest(&hub, &["a"]).drain(), updates(&["late", "late"]));
+}
+
+#[test]
 fn as_many_end_as_asked_for_and_each_once() {
     let hub = roomy_hub();
     let mut probes: Vec<_> = (0..5).map(|_| live(&hub, &["a"])).collect();
