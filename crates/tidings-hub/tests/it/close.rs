@@ -82,6 +82,20 @@ async fn one_that_waits_is_woken_by_the_end() {
 }
 
 #[test]
+fn a_stream_ends_after_it_said_why() {
+    let hub = roomy_hub();
+    let mut subscription = hub.subscribe(subscriber(&["a"]), Start::Live).unwrap();
+    publish(&hub, "a", "1");
+    hub.close_some(1, CloseReason::Drain);
+    let mut next =
+        || Pin::new(&mut subscription).poll_next(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(next(), Poll::Ready(Some(Delivery::Updates(_)))));
+    assert!(matches!(next(), Poll::Ready(Some(Delivery::Closed(CloseReason::Drain)))));
+    assert!(matches!(next(), Poll::Ready(None)));
+    assert!(matches!(next(), Poll::Ready(None)));
+}
+
+#[test]
 fn a_dropped_subscription_leaves_nothing_in_the_hub() {
     let hub = roomy_hub();
     let probe = live(&hub, &["a", "{x}", "*"]);
