@@ -76,11 +76,14 @@ impl Hub {
         result
     }
 
-    /// Publishes several updates, in order, at less cost than one by one. Each has its own result.
+    /// Publishes several updates, in order and with nothing between them, at less cost than one by one. Each has its own
+    /// result.
     pub fn publish_all(
         &self,
         updates: impl IntoIterator<Item = Update>,
     ) -> Vec<Result<Receipt, PublishError>> {
+        // What makes the updates may use the hub, and may take its time.
+        let updates: Vec<Update> = updates.into_iter().collect();
         let mut woken = Vec::new();
         let now = Instant::now();
         let mut state = self.lock();
