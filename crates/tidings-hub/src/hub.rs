@@ -76,8 +76,7 @@ impl Hub {
         result
     }
 
-    /// Publishes several updates, in order and with nothing between them, at less cost than one by one. Each has its own
-    /// result.
+    /// Publishes several updates, in order, at less cost than one by one. Each has its own result.
     pub fn publish_all(
         &self,
         updates: impl IntoIterator<Item = Update>,
@@ -166,9 +165,10 @@ impl Hub {
 
     /// Ends a subscription and tells the others.
     pub(crate) fn leave(&self, key: SubscriberKey) {
-        let Some(subscriber) = self.lock().leave(key) else { return };
+        // Its waker is dropped with it, which may run code that uses the hub: not under the lock.
+        let Some(member) = self.lock().leave(key) else { return };
         let Some(announcer) = &self.0.announcer else { return };
-        for update in announcer.left(&subscriber) {
+        for update in announcer.left(&member.subscriber) {
             // A closing hub takes no more updates; there is nobody left to tell then.
             drop(self.publish(update));
         }

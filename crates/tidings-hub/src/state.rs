@@ -58,7 +58,7 @@ pub(crate) struct Member {
     /// Set when it shall end once it has what it is owed.
     pub(crate) closed: Option<CloseReason>,
     /// Who waits for it to be owed something.
-    pub(crate) waker: Option<Waker>,
+    waker: Option<Waker>,
 }
 
 #[derive(Debug)]
@@ -240,15 +240,15 @@ impl State {
         places
     }
 
-    /// Ends a subscription and tells who it was.
-    pub(crate) fn leave(&mut self, key: SubscriberKey) -> Option<Arc<Subscriber>> {
+    /// Ends a subscription and gives what is left of it.
+    pub(crate) fn leave(&mut self, key: SubscriberKey) -> Option<Member> {
         let member = self.members.try_remove(key)?;
         for place in &member.places {
             self.vacate(place);
             self.index.drop_if_unused(place.node);
         }
         self.admission.release(&member.subscriber);
-        Some(member.subscriber)
+        Some(member)
     }
 
     /// Frees a slot in a node's list; the list's last subscriber moves into it.
@@ -297,6 +297,16 @@ impl State {
         };
         let updates = self.take(key, from, READ_UPDATES);
         if updates.is_empty() { Read::Again } else { Read::Ready(Delivery::Updates(updates)) }
+    }
+
+    /// Notes who waits for a subscriber to be owed something. Gives the waker that it had before: to drop one may run
+    /// code that uses the hub, so that is not for under the lock.
+    pub(crate) fn wait(&mut self, key: SubscriberKey, waker: &Waker) -> Option<Waker> {
+        let member = self.members.get_mut(key)?;
+        match &member.waker {
+            Some(known) if known.will_wake(waker) => None,
+            _ => member.waker.replace(waker.clone()),
+        }
     }
 
     /// Takes up to `count` of the updates from `from` on for a subscriber, and moves its cursor to what then remains.

@@ -113,12 +113,9 @@ impl Subscription {
                 // The lock is let go between rounds, so that a long search holds up nobody.
                 Read::Again => {}
                 Read::UpToDate => {
-                    if let Some(member) = state.members.get_mut(self.key) {
-                        match &mut member.waker {
-                            Some(waker) => waker.clone_from(cx.waker()),
-                            None => member.waker = Some(cx.waker().clone()),
-                        }
-                    }
+                    let replaced = state.wait(self.key, cx.waker());
+                    drop(state);
+                    drop(replaced);
                     return Poll::Pending;
                 }
             }
