@@ -105,6 +105,8 @@ impl State {
         woken: &mut Vec<Waker>,
     ) -> Result<Receipt, PublishError> {
         self.check(&update)?;
+        // An empty id would reset the place of every browser that sees it.
+        update.id = update.id.filter(|id| !id.as_str().is_empty());
         let idempotency = update
             .idempotency_key
             .take()

@@ -16,7 +16,7 @@ pub struct Update {
     pub topics: Vec<String>,
     /// The payload, opaque to the hub. Subscribers see every line end in it as LF, as the event-stream format does.
     pub data: String,
-    /// The publisher's own id; without one the event's id is its position in the log.
+    /// The publisher's own id; without one, or with an empty one, the event's id is its position in the log.
     pub id: Option<EventId>,
     /// The event's type; without one a browser dispatches a `message`.
     pub event_type: Option<EventType>,
