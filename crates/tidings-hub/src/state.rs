@@ -158,6 +158,8 @@ impl State {
         let mut hasher = self.hasher.build_hasher();
         update.topics.hash(&mut hasher);
         update.data.hash(&mut hasher);
+        update.id.hash(&mut hasher);
+        update.retry.hash(&mut hasher);
         update.event_type.as_ref().map(AsRef::<str>::as_ref).hash(&mut hasher);
         update.private.hash(&mut hasher);
         hasher.finish()
