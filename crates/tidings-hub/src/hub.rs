@@ -125,12 +125,15 @@ impl Hub {
 
     /// The id of the newest retained update.
     pub fn last_event_id(&self) -> Option<EventId> {
-        self.lock().log.newest().map(|update| update.id.clone())
+        let mut state = self.lock();
+        state.evict(Instant::now());
+        state.log.newest().map(|update| update.id.clone())
     }
 
     /// What the hub holds now.
     pub fn stats(&self) -> Stats {
-        let state = self.lock();
+        let mut state = self.lock();
+        state.evict(Instant::now());
         let (oldest, next) = (state.log.oldest(), state.log.next());
         let retained = |seq| (next > oldest).then(|| state.log.position(seq));
         Stats {

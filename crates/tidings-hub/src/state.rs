@@ -165,7 +165,7 @@ impl State {
         hasher.finish()
     }
 
-    /// Lets go of what the retention no longer keeps.
+    /// Lets go of what the retention no longer keeps. There is no timer: whoever publishes, subscribes or looks does it.
     pub(crate) fn evict(&mut self, now: Instant) {
         while let Some(entry) = self.log.evict(now) {
             self.index.evict(&entry);
