@@ -81,6 +81,8 @@ impl Hub {
         &self,
         updates: impl IntoIterator<Item = Update>,
     ) -> Vec<Result<Receipt, PublishError>> {
+        // What makes the updates may use the hub, and may take its time.
+        let updates: Vec<Update> = updates.into_iter().collect();
         let mut woken = Vec::new();
         let now = Instant::now();
         let mut state = self.lock();
@@ -123,12 +125,15 @@ impl Hub {
 
     /// The id of the newest retained update.
     pub fn last_event_id(&self) -> Option<EventId> {
-        self.lock().log.newest().map(|update| update.id.clone())
+        let mut state = self.lock();
+        state.evict(Instant::now());
+        state.log.newest().map(|update| update.id.clone())
     }
 
     /// What the hub holds now.
     pub fn stats(&self) -> Stats {
-        let state = self.lock();
+        let mut state = self.lock();
+        state.evict(Instant::now());
         let (oldest, next) = (state.log.oldest(), state.log.next());
         let retained = |seq| (next > oldest).then(|| state.log.position(seq));
         Stats {
@@ -163,9 +168,10 @@ impl Hub {
 
     /// Ends a subscription and tells the others.
     pub(crate) fn leave(&self, key: SubscriberKey) {
-        let Some(subscriber) = self.lock().leave(key) else { return };
+        // Its waker is dropped with it, which may run code that uses the hub: not under the lock.
+        let Some(member) = self.lock().leave(key) else { return };
         let Some(announcer) = &self.0.announcer else { return };
-        for update in announcer.left(&subscriber) {
+        for update in announcer.left(&member.subscriber) {
             // A closing hub takes no more updates; there is nobody left to tell then.
             drop(self.publish(update));
         }

@@ -58,7 +58,7 @@ pub(crate) struct Member {
     /// Set when it shall end once it has what it is owed.
     pub(crate) closed: Option<CloseReason>,
     /// Who waits for it to be owed something.
-    pub(crate) waker: Option<Waker>,
+    waker: Option<Waker>,
 }
 
 #[derive(Debug)]
@@ -105,6 +105,8 @@ impl State {
         woken: &mut Vec<Waker>,
     ) -> Result<Receipt, PublishError> {
         self.check(&update)?;
+        // An empty id would reset the place of every browser that sees it.
+        update.id = update.id.filter(|id| !id.as_str().is_empty());
         let idempotency = update
             .idempotency_key
             .take()
@@ -123,7 +125,9 @@ impl State {
         self.index.append(&entry, |subscribers| {
             for &key in subscribers {
                 let Some(member) = members.get_mut(key) else { continue };
-                if member.owed.is_none() && member.may_receive(&entry) {
+                // One that was told to end and has everything is owed nothing more.
+                let up_to_date = member.owed.is_none() && member.closed.is_none();
+                if up_to_date && member.may_receive(&entry) {
                     member.owed = Some(entry.position.seq);
                     woken.extend(member.waker.take());
                 }
@@ -144,8 +148,8 @@ impl State {
         if update.id.as_ref().is_some_and(|id| id.as_str().starts_with(Position::MARK)) {
             return Err(PublishError::ReservedId);
         }
-        let bytes = update.data.len() + update.topics.iter().map(String::len).sum::<usize>();
-        let limit = self.config.retention.max_bytes / 2;
+        let bytes = LoggedUpdate::weight_of(update);
+        let limit = self.config.retention.max_bytes;
         if bytes > limit { Err(PublishError::TooLarge { bytes, limit }) } else { Ok(()) }
     }
 
@@ -154,19 +158,23 @@ impl State {
         let mut hasher = self.hasher.build_hasher();
         update.topics.hash(&mut hasher);
         update.data.hash(&mut hasher);
+        update.id.hash(&mut hasher);
+        update.retry.hash(&mut hasher);
         update.event_type.as_ref().map(AsRef::<str>::as_ref).hash(&mut hasher);
         update.private.hash(&mut hasher);
         hasher.finish()
     }
 
-    /// Lets go of what the retention no longer keeps.
+    /// Lets go of what the retention no longer keeps. There is no timer: whoever publishes, subscribes or looks does it.
     pub(crate) fn evict(&mut self, now: Instant) {
         while let Some(entry) = self.log.evict(now) {
             self.index.evict(&entry);
         }
     }
 
-    /// Opens a subscription. `announcements` are published first, so that it does not begin with its own.
+    /// Opens a subscription. `announcements` are published once it is settled what it is owed, so that what they push
+    /// out of the log is told as a gap, and before the newcomer hears of anything. So one that is up to date does not
+    /// begin with its own; one that is behind finds it where everybody does, at the log's end.
     pub(crate) fn subscribe(
         &mut self,
         subscriber: Arc<Subscriber>,
@@ -181,15 +189,15 @@ impl State {
         self.evict(now);
         self.admission.admit(&subscriber, &self.index, &self.config.limits)?;
         let (resume, from, gap) = self.resolve(start);
-        for update in announcements {
-            // An announcement too large for the log is no reason to refuse the subscriber.
-            drop(self.publish(update, now, woken));
-        }
         let key = self.members.vacant_key();
         let places = self.enter(key, &subscriber);
         let mut member = Member { subscriber, places, owed: None, gap, closed: None, waker: None };
         if let Some(from) = from {
             (_, member.owed) = self.collect(&member, from, 0);
+        }
+        for update in announcements {
+            // An announcement too large for the log is no reason to refuse the subscriber.
+            drop(self.publish(update, now, woken));
         }
         self.members.insert(member);
         Ok((key, resume))
@@ -236,15 +244,15 @@ impl State {
         places
     }
 
-    /// Ends a subscription and tells who it was.
-    pub(crate) fn leave(&mut self, key: SubscriberKey) -> Option<Arc<Subscriber>> {
+    /// Ends a subscription and gives what is left of it.
+    pub(crate) fn leave(&mut self, key: SubscriberKey) -> Option<Member> {
         let member = self.members.try_remove(key)?;
         for place in &member.places {
             self.vacate(place);
             self.index.drop_if_unused(place.node);
         }
         self.admission.release(&member.subscriber);
-        Some(member.subscriber)
+        Some(member)
     }
 
     /// Frees a slot in a node's list; the list's last subscriber moves into it.
@@ -300,6 +308,16 @@ impl State {
         let member = self.members.get(key)?;
         let newest = self.log.position(self.log.next() - 1);
         (member.owed.is_none() && member.gap.is_none()).then_some(newest)
+    }
+
+    /// Notes who waits for a subscriber to be owed something. Gives the waker that it had before: to drop one may run
+    /// code that uses the hub, so that is not for under the lock.
+    pub(crate) fn wait(&mut self, key: SubscriberKey, waker: &Waker) -> Option<Waker> {
+        let member = self.members.get_mut(key)?;
+        match &member.waker {
+            Some(known) if known.will_wake(waker) => None,
+            _ => member.waker.replace(waker.clone()),
+        }
     }
 
     /// Takes up to `count` of the updates from `from` on for a subscriber, and moves its cursor to what then remains.

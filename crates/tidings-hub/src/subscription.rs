@@ -72,6 +72,8 @@ pub struct Subscription {
     key: SubscriberKey,
     subscriber: Arc<Subscriber>,
     resume: Resume,
+    /// The end was given: the stream has nothing after it.
+    ended: bool,
 }
 
 impl Subscription {
@@ -81,7 +83,7 @@ impl Subscription {
         subscriber: Arc<Subscriber>,
         resume: Resume,
     ) -> Self {
-        Self { hub, key, subscriber, resume }
+        Self { hub, key, subscriber, resume, ended: false }
     }
 
     /// Who subscribes to what.
@@ -119,12 +121,9 @@ impl Subscription {
                 // The lock is let go between rounds, so that a long search holds up nobody.
                 Read::Again => {}
                 Read::UpToDate => {
-                    if let Some(member) = state.members.get_mut(self.key) {
-                        match &mut member.waker {
-                            Some(waker) => waker.clone_from(cx.waker()),
-                            None => member.waker = Some(cx.waker().clone()),
-                        }
-                    }
+                    let replaced = state.wait(self.key, cx.waker());
+                    drop(state);
+                    drop(replaced);
                     return Poll::Pending;
                 }
             }
@@ -132,11 +131,17 @@ impl Subscription {
     }
 }
 
+/// What [`next`](Subscription::next) gives, up to and with [`Delivery::Closed`].
 impl Stream for Subscription {
     type Item = Delivery;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
-        self.poll_delivery(cx).map(Some)
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let delivery = std::task::ready!(self.poll_delivery(cx));
+        self.ended = matches!(delivery, Delivery::Closed(_));
+        Poll::Ready(Some(delivery))
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Update {
     pub topics: Vec<String>,
     /// The payload, opaque to the hub. Subscribers see every line end in it as LF, as the event-stream format does.
     pub data: String,
-    /// The publisher's own id; without one the event's id is its position in the log.
+    /// The publisher's own id; without one, or with an empty one, the event's id is its position in the log.
     pub id: Option<EventId>,
     /// The event's type; without one a browser dispatches a `message`.
     pub event_type: Option<EventType>,
@@ -91,6 +91,10 @@ pub(crate) struct Idempotency {
 impl LoggedUpdate {
     /// What an update in the log costs beside its frame and topics, in bytes: the entry and its places in the indexes.
     const OVERHEAD_BYTES: usize = 192;
+    /// What the fields of an event take beside their values, with the longest position and reconnection time, in bytes.
+    const FIELDS_BYTES: usize = 96;
+    /// What each line of data takes beside the line itself, in bytes.
+    const LINE_BYTES: usize = 7;
 
     /// What it is about: the canonical topic first.
     pub fn topics(&self) -> impl Iterator<Item = &str> {
@@ -100,6 +104,21 @@ impl LoggedUpdate {
     /// Whether only subscribers with a grant receive it.
     pub fn is_private(&self) -> bool {
         self.private
+    }
+
+    /// What an update may weigh at the most, before it is encoded.
+    pub(crate) fn weight_of(update: &Update) -> usize {
+        // Every line of data becomes `data: ` and a line end.
+        let lines = 1 + update.data.bytes().filter(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let id = update.id.as_ref().map_or(0, |id| id.as_str().len());
+        let event_type = update.event_type.as_ref().map_or(0, |name| name.as_str().len());
+        Self::OVERHEAD_BYTES
+            + Self::FIELDS_BYTES
+            + update.data.len()
+            + lines * Self::LINE_BYTES
+            + id
+            + event_type
+            + update.topics.iter().map(String::len).sum::<usize>()
     }
 
     /// What it weighs against the log's limit, in bytes.

@@ -39,6 +39,19 @@ fn what_is_owed_comes_before_the_end() {
 }
 
 #[test]
+fn nothing_comes_after_the_end() {
+    let hub = roomy_hub();
+    let mut probe = live(&hub, &["a"]);
+    hub.close_some(1, CloseReason::Expired);
+    for _ in 0..2 {
+        assert_eq!(probe.drain(), [Seen::Closed(CloseReason::Expired)]);
+        publish(&hub, "a", "late");
+    }
+    // It can be had by coming back.
+    assert_eq!(earliest(&hub, &["a"]).drain(), updates(&["late", "late"]));
+}
+
+#[test]
 fn as_many_end_as_asked_for_and_each_once() {
     let hub = roomy_hub();
     let mut probes: Vec<_> = (0..5).map(|_| live(&hub, &["a"])).collect();
@@ -66,6 +79,20 @@ async fn one_that_waits_is_woken_by_the_end() {
     hub.close_some(1, CloseReason::Drain);
     assert_eq!(waiting.await.unwrap(), "Closed(Drain)");
     assert_eq!(hub.stats().subscribers, 0);
+}
+
+#[test]
+fn a_stream_ends_after_it_said_why() {
+    let hub = roomy_hub();
+    let mut subscription = hub.subscribe(subscriber(&["a"]), Start::Live).unwrap();
+    publish(&hub, "a", "1");
+    hub.close_some(1, CloseReason::Drain);
+    let mut next =
+        || Pin::new(&mut subscription).poll_next(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(next(), Poll::Ready(Some(Delivery::Updates(_)))));
+    assert!(matches!(next(), Poll::Ready(Some(Delivery::Closed(CloseReason::Drain)))));
+    assert!(matches!(next(), Poll::Ready(None)));
+    assert!(matches!(next(), Poll::Ready(None)));
 }
 
 #[test]

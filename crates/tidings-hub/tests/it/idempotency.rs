@@ -33,6 +33,26 @@ fn the_first_ones_own_id_is_answered() {
 }
 
 #[test]
+fn a_key_with_another_update_is_refused() {
+    let hub = roomy_hub();
+    hub.publish(keyed()).unwrap();
+    let before = hub.stats();
+    let others = [
+        Update { data: "2".into(), ..keyed() },
+        Update { topics: vec!["b".into()], ..keyed() },
+        Update { topics: vec!["a".into(), "b".into()], ..keyed() },
+        Update { private: true, ..keyed() },
+        Update { event_type: Some(EventType::new("t").unwrap()), ..keyed() },
+        Update { id: Some(event_id("mine")), ..keyed() },
+        Update { retry: Some(Duration::from_secs(1)), ..keyed() },
+    ];
+    for other in others {
+        assert_eq!(hub.publish(other.clone()), Err(PublishError::KeyReused), "{other:?}");
+    }
+    assert_eq!(hub.stats(), before);
+}
+
+#[test]
 fn equal_updates_without_a_key_are_two() {
     let hub = roomy_hub();
     let mut probe = live(&hub, &["a"]);

@@ -146,6 +146,19 @@ fn several_published_at_once_each_have_their_own_result_and_order() {
     assert_eq!(probe.drain(), updates(&["1", "2"]));
 }
 
+#[test]
+fn what_produces_the_updates_may_use_the_hub() {
+    without_deadlock(|| {
+        let hub = roomy_hub();
+        let updates = (0..3).map(|n| {
+            publish(&hub, "made", "while producing");
+            Update::new("a", n.to_string())
+        });
+        assert_eq!(hub.publish_all(updates).len(), 3);
+        assert_eq!(hub.stats().published, 6);
+    });
+}
+
 /// Publishers and subscribers on several threads: each subscriber has the one order that the log has.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_order_is_one_for_all_when_many_publish_at_once() {

@@ -43,7 +43,7 @@ fn hub(config: HubConfig) -> Hub {
 }
 
 fn watcher(hub: &Hub, start: Start) -> Probe {
-    Probe::open(hub, granted(&["presence/{+x}"], &["*"]), start)
+    Probe::open(hub, granted(&["*"], &["*"]), start)
 }
 
 #[test]
@@ -54,6 +54,36 @@ fn a_beginning_and_an_end_are_announced_selector_by_selector() {
     assert_eq!(watcher.drain(), updates(&["a joined", "b joined"]));
     drop(probe);
     assert_eq!(watcher.drain(), updates(&["a left", "b left"]));
+}
+
+#[test]
+fn a_subscriber_does_not_see_its_own_joining() {
+    let hub = hub(ROOMY);
+    let mut first = watcher(&hub, Start::Live);
+    assert_eq!(first.drain(), []);
+    // Nor does one that resumes and has everything.
+    let last = hub.last_event_id().unwrap().to_string();
+    let mut second = watcher(&hub, Start::After(last));
+    assert_eq!(second.drain(), []);
+    assert_eq!(first.drain(), updates(&["* joined"]));
+}
+
+#[test]
+fn an_announcement_that_evicts_what_the_newcomer_is_owed_leaves_a_gap() {
+    let retention = Retention { max_updates: 2, ..ROOMY.retention };
+    let hub = hub(HubConfig { retention, ..ROOMY });
+    let first = publish(&hub, "a", "1").id.to_string();
+    publish(&hub, "a", "2");
+    publish(&hub, "a", "3");
+    // It makes two announcements, which push updates 2 and 3 out.
+    let mut probe = Probe::open(&hub, subscriber(&["a", "b"]), Start::After(first));
+    let seen = probe.drain();
+    assert!(
+        matches!(&seen[..], [Seen::Gap(gap)] if gap.missed == Some(2) && gap.before.seq == 3),
+        "{seen:?}"
+    );
+    // One that was owed none of them is told nothing.
+    assert_eq!(earliest(&hub, &["c", "d"]).drain(), []);
 }
 
 #[test]

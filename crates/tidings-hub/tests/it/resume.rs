@@ -81,6 +81,13 @@ fn the_id_of_an_update_on_another_topic_is_a_place_too() {
 }
 
 #[test]
+fn an_empty_own_id_is_none_for_it_would_reset_the_place_of_every_browser() {
+    let hub = roomy_hub();
+    let receipt = hub.publish(Update::new("a", "1").with_id(event_id(""))).unwrap();
+    assert_eq!(receipt.id.as_str(), receipt.position.to_string());
+}
+
+#[test]
 fn a_position_of_another_epoch_is_told_as_a_gap_and_gets_all_that_is_retained() {
     let hub = roomy_hub();
     publish(&hub, "a", "1");

@@ -33,6 +33,25 @@ fn the_oldest_updates_leave_when_they_are_too_large_together() {
     assert!(hub.stats().updates >= 5, "{} updates", hub.stats().updates);
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_oldest_updates_leave_when_they_are_too_old() {
+    let retention = Retention { max_age: Some(Duration::from_secs(10)), ..ROOMY.retention };
+    let hub = hub(HubConfig { retention, ..ROOMY });
+    publish(&hub, "a", "1");
+    tokio::time::advance(Duration::from_secs(6)).await;
+    let second = publish(&hub, "a", "2").id;
+    tokio::time::advance(Duration::from_secs(6)).await;
+    // Nobody published since: whoever looks sees no update that is too old.
+    assert_eq!(hub.stats().updates, 1);
+    assert_eq!(earliest(&hub, &["a"]).drain(), updates(&["2"]));
+    assert_eq!(hub.last_event_id(), Some(second));
+    tokio::time::advance(Duration::from_secs(6)).await;
+    assert_eq!(hub.last_event_id(), None);
+    let stats = hub.stats();
+    assert_eq!((stats.updates, stats.bytes, stats.topics), (0, 0, 0));
+    assert_eq!((stats.oldest, stats.newest), (None, None));
+}
+
 #[test]
 fn an_evicted_update_is_freed_though_a_stuck_subscriber_never_read_it() {
     let hub = hub_of(3);

@@ -97,6 +97,23 @@ impl Wake for Owner {
     fn wake(self: Arc<Self>) {}
 }
 
+/// A waker's last reference may be the hub's: to drop it under the hub's lock would lock it twice.
+#[test]
+fn a_waker_that_owns_a_subscription_may_be_dropped_by_the_hub() {
+    without_deadlock(|| {
+        let hub = roomy_hub();
+        let mut probe = live(&hub, &["a"]);
+        // Replaced by another waker, taken by an update, left behind by the subscription's end.
+        wait_as_owner(&hub, &mut probe);
+        wait_as_owner(&hub, &mut probe);
+        publish(&hub, "a", "x");
+        assert_eq!(probe.drain().len(), 1);
+        wait_as_owner(&hub, &mut probe);
+        drop(probe);
+        assert_eq!(hub.stats().subscribers, 0);
+    });
+}
+
 fn wait_as_owner(hub: &Hub, probe: &mut Probe) {
     let owned = hub.subscribe(subscriber(&["b"]), Start::Live).unwrap();
     let waker = Waker::from(Arc::new(Owner(owned)));

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use reqwest::{Client, Url, redirect};
+use reqwest::{Client, ClientBuilder, Url, redirect};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -195,13 +195,20 @@ impl Source {
                 Ok(Self::File(path))
             }
             "http" | "https" => {
-                let client = Client::builder()
-                    .redirect(redirect::Policy::limited(MAX_REDIRECTS))
-                    .https_only(url.scheme() == "https")
-                    // The next fetch is minutes away.
-                    .pool_max_idle_per_host(0)
-                    .build()
-                    .map_err(|error| KeySetError::new(Cause::Http(error)))?;
+                let build = |builder: ClientBuilder| {
+                    builder
+                        .redirect(redirect::Policy::limited(MAX_REDIRECTS))
+                        .https_only(url.scheme() == "https")
+                        // The next fetch is minutes away.
+                        .pool_max_idle_per_host(0)
+                        .build()
+                };
+                let client = match build(Client::builder()) {
+                    // A small container has no certificates, and plain HTTP needs none.
+                    Err(_) if url.scheme() == "http" => build(Client::builder().tls_certs_only([])),
+                    built => built,
+                };
+                let client = client.map_err(|error| KeySetError::new(Cause::Http(error)))?;
                 Ok(Self::Http { client, url })
             }
             _ => Err(KeySetError::new(Cause::Url)),

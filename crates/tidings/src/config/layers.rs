@@ -132,7 +132,7 @@ impl Layers {
         Ok(())
     }
 
-    /// Turns on what development mode needs, where it is off and no variable or flag says so. A
+    /// Turns on what development mode needs, where it is as by default and no variable or flag says so. A
     /// file does not count: one made from the printed defaults says "off" of everything.
     pub(crate) fn lay_dev(&mut self) {
         if self.setting("dev").is_none_or(|setting| setting.value != Value::Switch(true)) {
@@ -143,6 +143,8 @@ impl Layers {
             ("auth.anonymous", Value::Switch(false), Value::Switch(true)),
             ("cors.origins", Value::List(Vec::new()), any_origin),
             ("dashboard.enabled", Value::Switch(false), Value::Switch(true)),
+            // Everybody on this machine has the same address.
+            ("limits.per_address", Value::Count(1_000), Value::Count(0)),
         ];
         for (name, off, on) in turned_on {
             if let Some(setting) = self.settings.get_mut(name)

@@ -282,6 +282,7 @@ fn development_mode_opens_the_hub_on_loopback_only() {
     let config = Given { set: &[dev], ..Given::default() }.resolve().unwrap();
     assert!(config.dev && config.auth.anonymous && config.dashboard);
     assert_eq!(config.cors_origins, ["*"]);
+    assert_eq!(config.limits.per_address, None, "this machine has one address for everybody");
     for name in ["listen", "admin_listen"] {
         for address in ["0.0.0.0:3002", "192.168.1.1:3002", "[::]:3002"] {
             let refusal = Given { set: &[dev, (name, address)], ..Given::default() }.refusal();
