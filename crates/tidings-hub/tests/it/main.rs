@@ -6,7 +6,9 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod allocation;
 mod close;
+mod cost;
 mod fixture;
 mod gap;
 mod idempotency;
