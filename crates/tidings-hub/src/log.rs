@@ -172,3 +172,15 @@ impl Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Log {
+        /// How many updates, bytes, ids and keys there are.
+        pub(crate) fn entries(&self) -> usize {
+            self.entries.len() + self.bytes + self.own_ids.len() + self.keys.len()
+        }
+    }
+}

@@ -403,3 +403,88 @@ impl Member {
         !update.is_private() || self.subscriber.grants.allows_any(update.topics())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Grants, Retention, Selector, SubscriberId};
+
+    const TEXTS: [&str; 8] = ["a/1", "a/2", "b", "*", "a/{x}", "{x}", "{+x}", "a/{x}/{y}"];
+    const MAX_AGE: Duration = Duration::from_mins(1);
+
+    fn subscriber(selectors: &[usize]) -> Arc<Subscriber> {
+        Arc::new(Subscriber {
+            id: SubscriberId::random().unwrap(),
+            selectors: selectors.iter().map(|&text| Selector::new(TEXTS[text])).collect(),
+            grants: Grants::none(),
+            user: Some("user".into()),
+            address: Some([192, 0, 2, 1].into()),
+            payload: None,
+        })
+    }
+
+    /// The nodes' lists of subscribers and the members' places agree.
+    fn check_places(state: &State) {
+        let mut places = 0;
+        for (key, member) in &state.members {
+            places += member.places.len();
+            for place in &member.places {
+                let node = state.index.node(place.node).unwrap();
+                assert_eq!(node.subscribers.get(place.slot), Some(&key));
+            }
+        }
+        assert_eq!(state.index.listed_subscribers(), places);
+    }
+
+    proptest! {
+        /// Whatever was subscribed to and published in whatever order, all of it is forgotten.
+        #[test]
+        fn nothing_is_left_when_all_have_left_and_every_update_is_evicted(
+            steps in prop::collection::vec(
+                (0..3_u8, prop::collection::vec(0..TEXTS.len(), 1..5), any::<prop::sample::Index>()),
+                1..60,
+            ),
+        ) {
+            let retention =
+                Retention { max_updates: 5, max_bytes: usize::MAX, max_age: Some(MAX_AGE) };
+            let config = HubConfig { retention, ..HubConfig::default() };
+            let mut state = State::new(Epoch::random().unwrap(), config);
+            let now = Instant::now();
+            let mut keys = Vec::new();
+            for (step, texts, which) in steps {
+                match step {
+                    0 => {
+                        let topics = texts.iter().map(|&text| TEXTS[text].to_owned()).collect();
+                        let update = Update { topics, ..Update::default() };
+                        let id = tidings_wire::EventId::new(TEXTS[texts[0]]).unwrap();
+                        let update = update.with_id(id).with_idempotency_key(which.index(9).to_string());
+                        state.publish(update, now, &mut Vec::new()).ok();
+                    }
+                    1 => {
+                        let newcomer = subscriber(&texts);
+                        let opened = state.subscribe(newcomer, Start::Earliest, Vec::new(), now, &mut Vec::new());
+                        keys.push(opened.unwrap().0);
+                    }
+                    _ if keys.is_empty() => {}
+                    _ => {
+                        let key = keys.swap_remove(which.index(keys.len()));
+                        prop_assert!(state.leave(key).is_some());
+                    }
+                }
+                check_places(&state);
+            }
+            for key in keys {
+                state.leave(key);
+            }
+            state.evict(now + MAX_AGE + Duration::from_secs(1));
+            prop_assert_eq!(state.index.entries(), 0, "{:?}", state.index);
+            prop_assert_eq!(state.log.entries(), 0, "{:?}", state.log);
+            prop_assert_eq!(state.admission.entries(), 0, "{:?}", state.admission);
+            prop_assert!(state.members.is_empty());
+        }
+    }
+}
