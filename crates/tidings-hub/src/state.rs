@@ -49,7 +49,7 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) subscriber: Arc<Subscriber>,
-    /// Its nodes, and its slot in each one's list of subscribers.
+    /// Its nodes, ascending, and its slot in each one's list of subscribers.
     places: Vec<Place>,
     /// The cursor: the first update it is still owed.
     owed: Option<u64>,
@@ -233,14 +233,15 @@ impl State {
         let mut places: Vec<Place> = Vec::with_capacity(subscriber.selectors.len());
         for selector in &subscriber.selectors {
             let node = self.index.enter(selector);
-            if places.iter().any(|place| place.node == node) {
-                continue;
-            }
-            if let Some(entered) = self.index.node_mut(node) {
+            // A selector named twice has entered this one last.
+            if let Some(entered) = self.index.node_mut(node)
+                && entered.subscribers.last() != Some(&key)
+            {
                 places.push(Place { node, slot: entered.subscribers.len() });
                 entered.subscribers.push(key);
             }
         }
+        places.sort_unstable_by_key(|place| place.node);
         places
     }
 
@@ -270,7 +271,8 @@ impl State {
         }
         if let Some(&moved) = node.subscribers.get(place.slot)
             && let Some(member) = self.members.get_mut(moved)
-            && let Some(moved) = member.places.iter_mut().find(|moved| moved.node == place.node)
+            && let Ok(moved) = member.places.binary_search_by_key(&place.node, |moved| moved.node)
+            && let Some(moved) = member.places.get_mut(moved)
         {
             moved.slot = place.slot;
         }
@@ -359,17 +361,21 @@ impl State {
         if member.places.iter().any(|place| self.index.is_all(place.node)) {
             return Box::new(from..self.log.next());
         }
-        let nodes = member.places.iter().filter_map(|place| self.index.node(place.node));
-        if let [place] = member.places.as_slice() {
-            let node = self.index.node(place.node);
-            return Box::new(node.into_iter().flat_map(move |node| node.updates_from(from)));
+        let mut nodes = member.places.iter().filter_map(|place| self.index.node(place.node));
+        if member.places.len() == 1 {
+            return Box::new(
+                nodes.next().into_iter().flat_map(move |node| node.updates_from(from)),
+            );
         }
-        let mut lists: Vec<_> = nodes.map(|node| node.updates_from(from)).collect();
-        let mut heads: BinaryHeap<Reverse<(u64, usize)>> = lists
-            .iter_mut()
-            .enumerate()
-            .filter_map(|(which, list)| Some(Reverse((list.next()?, which))))
-            .collect();
+        // Only the lists that have something: of a thousand selectors one or two have news.
+        let mut lists = Vec::new();
+        let mut heads = BinaryHeap::new();
+        for mut list in nodes.map(|node| node.updates_from(from)) {
+            if let Some(seq) = list.next() {
+                heads.push(Reverse((seq, lists.len())));
+                lists.push(list);
+            }
+        }
         let mut last = None;
         Box::new(std::iter::from_fn(move || {
             loop {
