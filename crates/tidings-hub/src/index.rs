@@ -20,6 +20,9 @@ pub(crate) type NodeKey = usize;
 /// A subscriber's key in the registry.
 pub(crate) type SubscriberKey = usize;
 
+/// What a topic costs beside its name, in bytes: its node, and its places in the maps (measured, as those of updates).
+const TOPIC_BYTES: usize = 300;
+
 /// One selector's updates and subscribers.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -52,8 +55,9 @@ pub(crate) struct Index {
     /// The templates by the text before their first expression, so that a new topic looks only at those that begin as
     /// it does.
     templates_by_prefix: BTreeMap<Box<str>, Vec<NodeKey>>,
-    /// How many topics have a retained update.
+    /// How many topics have a retained update, and what they weigh.
     retained_topics: usize,
+    retained_bytes: usize,
 }
 
 impl Index {
@@ -68,12 +72,23 @@ impl Index {
             templates: HashMap::new(),
             templates_by_prefix: BTreeMap::new(),
             retained_topics: 0,
+            retained_bytes: 0,
         }
     }
 
     /// How many topics have a retained update.
     pub(crate) fn retained_topics(&self) -> usize {
         self.retained_topics
+    }
+
+    /// What the topics that have a retained update weigh against the log's limit, in bytes.
+    pub(crate) fn retained_bytes(&self) -> usize {
+        self.retained_bytes
+    }
+
+    /// What a topic weighs, however many updates it has.
+    pub(crate) fn weight(topic: &str) -> usize {
+        TOPIC_BYTES + topic.len()
     }
 
     pub(crate) fn node(&self, key: NodeKey) -> Option<&Node> {
@@ -118,7 +133,10 @@ impl Index {
         for topic in &update.topics {
             let Some(&key) = self.topics.get(topic) else { continue };
             let Some(node) = self.nodes.get_mut(key) else { continue };
-            self.retained_topics += usize::from(node.updates.is_empty());
+            if node.updates.is_empty() {
+                self.retained_topics += 1;
+                self.retained_bytes += Self::weight(topic);
+            }
             node.list(seq);
             reached(&node.subscribers);
             self.each_template(key, |node| {
@@ -139,7 +157,10 @@ impl Index {
             self.each_template(key, |node| node.forget_through(seq));
             if let Some(node) = self.nodes.get_mut(key) {
                 node.forget_through(seq);
-                self.retained_topics -= usize::from(node.updates.is_empty());
+                if node.updates.is_empty() {
+                    self.retained_topics -= 1;
+                    self.retained_bytes -= Self::weight(topic);
+                }
             }
             self.drop_if_unused(key);
         }
@@ -347,6 +368,7 @@ mod tests {
                 + self.templates.len()
                 + self.templates_by_prefix.len()
                 + self.retained_topics
+                + self.retained_bytes
                 // Without the node of `*`, which is always there.
                 + (self.nodes.len() - 1)
         }

@@ -119,8 +119,10 @@ impl State {
             }
             return Ok(Receipt { id: first.id.clone(), position: first.position, repeated: true });
         }
-        let topics = self.index.intern(&update.topics);
-        let entry = self.log.append(update, topics, idempotency, now);
+        let mut draft = self.log.draft(&mut update, idempotency, now);
+        self.check_weight(&draft, &update.topics)?;
+        draft.topics = self.index.intern(&update.topics);
+        let entry = self.log.append(draft);
         let members = &mut self.members;
         self.index.append(&entry, |subscribers| {
             for &key in subscribers {
@@ -148,8 +150,13 @@ impl State {
         if update.id.as_ref().is_some_and(|id| id.as_str().starts_with(Position::MARK)) {
             return Err(PublishError::ReservedId);
         }
-        let bytes = update.data.len() + update.topics.iter().map(String::len).sum::<usize>();
-        let limit = self.config.retention.max_bytes / 2;
+        Ok(())
+    }
+
+    /// Refuses what would push everything out of the log, itself included.
+    fn check_weight(&self, draft: &LoggedUpdate, topics: &[String]) -> Result<(), PublishError> {
+        let topics: usize = topics.iter().map(|topic| Index::weight(topic)).sum();
+        let (bytes, limit) = (draft.weight() + topics, self.config.retention.max_bytes);
         if bytes > limit { Err(PublishError::TooLarge { bytes, limit }) } else { Ok(()) }
     }
 
@@ -167,7 +174,7 @@ impl State {
 
     /// Lets go of what the retention no longer keeps. There is no timer: whoever publishes, subscribes or looks does it.
     pub(crate) fn evict(&mut self, now: Instant) {
-        while let Some(entry) = self.log.evict(now) {
+        while let Some(entry) = self.log.evict(now, self.index.retained_bytes()) {
             self.index.evict(&entry);
         }
     }

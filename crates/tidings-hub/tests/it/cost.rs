@@ -120,3 +120,37 @@ fn a_subscriber_costs_a_few_hundred_bytes() {
         drop(probes);
     }
 }
+
+/// The update with this number.
+type Shape = fn(usize) -> Update;
+
+/// The retention's bytes are bytes of memory: what is counted is at least what is kept, and not much more.
+#[test]
+fn the_log_counts_at_least_the_memory_that_it_keeps() {
+    let shapes: [(&str, Shape); 6] = [
+        ("one topic", |_| Update::new("a", "x")),
+        ("large", |_| Update::new("a", "x".repeat(5_000))),
+        ("a topic each", |n| Update::new(format!("topic/{n}"), "x")),
+        ("three topics each", |n| {
+            about(&[&format!("a/{n}"), &format!("b/{n}"), &format!("c/{n}")], "x")
+        }),
+        ("an own id each", |n| Update::new("a", "x").with_id(event_id(&n.to_string()))),
+        ("a key each", |n| Update::new("a", "x").with_idempotency_key(n.to_string())),
+    ];
+    for (shape, update) in shapes {
+        // Tables grow by doubling: some sizes have just enough, some have the most to spare.
+        for how_many in [1_000, 1_050, 1_800, 2_000, 7_500, 8_200] {
+            let hub = roomy_hub();
+            let ((), Allocated { live_bytes, .. }) = allocated(|| {
+                for n in 0..how_many {
+                    hub.publish(update(n)).unwrap();
+                }
+            });
+            let (counted, kept) = (hub.stats().bytes, live_bytes.cast_unsigned());
+            assert!(
+                kept <= counted && counted < kept * 3 / 2,
+                "{how_many} updates, {shape}: {counted} bytes counted, {kept} kept"
+            );
+        }
+    }
+}

@@ -1,5 +1,10 @@
 //! The guarantees of the hub, one file for each.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by panicking"
+)]
 
 mod allocation;
 mod close;
