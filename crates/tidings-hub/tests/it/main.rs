@@ -13,6 +13,7 @@ mod fixture;
 mod gap;
 mod idempotency;
 mod limits;
+mod model;
 mod order;
 mod presence;
 mod private;
