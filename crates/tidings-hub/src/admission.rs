@@ -94,3 +94,15 @@ impl Admission {
 fn reached(limit: Option<usize>, count: Option<&usize>) -> Option<usize> {
     limit.filter(|&limit| count.copied().unwrap_or_default() >= limit)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Admission {
+        /// How many streams, users and addresses are counted.
+        pub(crate) fn entries(&self) -> usize {
+            self.streams + self.users.len() + self.addresses.len()
+        }
+    }
+}

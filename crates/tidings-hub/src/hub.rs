@@ -141,7 +141,7 @@ impl Hub {
             published: state.published,
             gaps: state.gaps,
             updates: state.log.len(),
-            bytes: state.log.bytes(),
+            bytes: state.log.bytes() + state.index.retained_bytes(),
             topics: state.index.retained_topics(),
             oldest: retained(oldest),
             newest: retained(next.saturating_sub(1)),

@@ -2,7 +2,8 @@
 //!
 //! A *node* stands for one selector: a topic, a template or `*`. It lists the retained updates that match and the
 //! subscribers that asked. So a publish touches the nodes of its topics, a replay reads the nodes of its selectors, and
-//! neither scans the log or the subscribers. Which templates match a topic is worked out once and kept with the topic.
+//! neither scans the log or the subscribers. Which templates match a topic is worked out when one of the two comes new,
+//! among those only that begin with the same text, and kept with the topic.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -19,6 +20,9 @@ pub(crate) type NodeKey = usize;
 /// A subscriber's key in the registry.
 pub(crate) type SubscriberKey = usize;
 
+/// What a topic costs beside its name, in bytes: its node, and its places in the maps (measured, as those of updates).
+const TOPIC_BYTES: usize = 300;
+
 /// One selector's updates and subscribers.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -33,17 +37,10 @@ pub(crate) struct Node {
 enum Matcher {
     /// `*`.
     All,
-    /// A topic, and the templates that are known to match it.
-    Topic { name: Arc<str>, templates: Vec<TemplateRef>, tested: u64 },
+    /// A topic, and the nodes of the templates that match it.
+    Topic { name: Arc<str>, templates: Vec<NodeKey> },
     /// A template.
-    Template { selector: Selector, serial: u64 },
-}
-
-/// A template as a topic remembers it. The serial shows whether the node still is that template.
-#[derive(Clone, Copy, Debug)]
-struct TemplateRef {
-    node: NodeKey,
-    serial: u64,
+    Template(Selector),
 }
 
 /// All nodes, found by selector.
@@ -52,36 +49,46 @@ pub(crate) struct Index {
     nodes: Slab<Node>,
     all: NodeKey,
     topics: HashMap<Arc<str>, NodeKey>,
+    /// The same in order, so that a template looks only at the topics that begin as it does.
+    sorted_topics: BTreeMap<Arc<str>, NodeKey>,
     templates: HashMap<Arc<str>, NodeKey>,
-    /// The templates by age, so that a topic tests only those that are newer than its last test.
-    by_serial: BTreeMap<u64, NodeKey>,
-    next_serial: u64,
-    /// How many topics have a retained update.
+    /// The templates by the text before their first expression, so that a new topic looks only at those that begin as
+    /// it does.
+    templates_by_prefix: BTreeMap<Box<str>, Vec<NodeKey>>,
+    /// How many topics have a retained update, and what they weigh.
     retained_topics: usize,
+    retained_bytes: usize,
 }
 
 impl Index {
     pub(crate) fn new() -> Self {
         let mut nodes = Slab::new();
-        let all = nodes.insert(Node {
-            matcher: Matcher::All,
-            updates: VecDeque::new(),
-            subscribers: Vec::new(),
-        });
+        let all = nodes.insert(Node::new(Matcher::All));
         Self {
             nodes,
             all,
             topics: HashMap::new(),
+            sorted_topics: BTreeMap::new(),
             templates: HashMap::new(),
-            by_serial: BTreeMap::new(),
-            next_serial: 1,
+            templates_by_prefix: BTreeMap::new(),
             retained_topics: 0,
+            retained_bytes: 0,
         }
     }
 
     /// How many topics have a retained update.
     pub(crate) fn retained_topics(&self) -> usize {
         self.retained_topics
+    }
+
+    /// What the topics that have a retained update weigh against the log's limit, in bytes.
+    pub(crate) fn retained_bytes(&self) -> usize {
+        self.retained_bytes
+    }
+
+    /// What a topic weighs, however many updates it has.
+    pub(crate) fn weight(topic: &str) -> usize {
+        TOPIC_BYTES + topic.len()
     }
 
     pub(crate) fn node(&self, key: NodeKey) -> Option<&Node> {
@@ -125,19 +132,17 @@ impl Index {
         let seq = update.position.seq;
         for topic in &update.topics {
             let Some(&key) = self.topics.get(topic) else { continue };
-            self.test_new_templates(key);
-            let templates = self.templates_of(key);
             let Some(node) = self.nodes.get_mut(key) else { continue };
-            self.retained_topics += usize::from(node.updates.is_empty());
+            if node.updates.is_empty() {
+                self.retained_topics += 1;
+                self.retained_bytes += Self::weight(topic);
+            }
             node.list(seq);
             reached(&node.subscribers);
-            for template in &templates {
-                if let Some(node) = self.nodes.get_mut(template.node) {
-                    node.list(seq);
-                    reached(&node.subscribers);
-                }
-            }
-            self.keep_templates(key, templates);
+            self.each_template(key, |node| {
+                node.list(seq);
+                reached(&node.subscribers);
+            });
         }
         if let Some(node) = self.nodes.get(self.all) {
             reached(&node.subscribers);
@@ -149,17 +154,13 @@ impl Index {
         let seq = update.position.seq;
         for topic in &update.topics {
             let Some(&key) = self.topics.get(topic) else { continue };
-            self.test_new_templates(key);
-            let templates = self.templates_of(key);
-            for template in &templates {
-                if let Some(node) = self.nodes.get_mut(template.node) {
-                    node.forget_through(seq);
-                }
-            }
-            self.keep_templates(key, templates);
+            self.each_template(key, |node| node.forget_through(seq));
             if let Some(node) = self.nodes.get_mut(key) {
                 node.forget_through(seq);
-                self.retained_topics -= usize::from(node.updates.is_empty());
+                if node.updates.is_empty() {
+                    self.retained_topics -= 1;
+                    self.retained_bytes -= Self::weight(topic);
+                }
             }
             self.drop_if_unused(key);
         }
@@ -183,10 +184,11 @@ impl Index {
         match &node.matcher {
             Matcher::Topic { name, .. } if node.updates.is_empty() => {
                 self.topics.remove(name);
+                self.sorted_topics.remove(name);
             }
-            Matcher::Template { selector, serial } => {
-                self.by_serial.remove(serial);
-                self.templates.remove(selector.as_str());
+            Matcher::Template(selector) => {
+                let selector = selector.clone();
+                self.forget_template(key, &selector);
             }
             Matcher::All | Matcher::Topic { .. } => return,
         }
@@ -203,10 +205,12 @@ impl Index {
             return key;
         }
         let name: Arc<str> = topic.into();
-        let matcher = Matcher::Topic { name: Arc::clone(&name), templates: Vec::new(), tested: 0 };
-        let key =
-            self.nodes.insert(Node { matcher, updates: VecDeque::new(), subscribers: Vec::new() });
-        self.topics.insert(name, key);
+        let templates = self.templates_beginning(topic).filter(|&key| self.matches(key, topic));
+        let templates = templates.collect();
+        let matcher = Matcher::Topic { name: Arc::clone(&name), templates };
+        let key = self.nodes.insert(Node::new(matcher));
+        self.topics.insert(Arc::clone(&name), key);
+        self.sorted_topics.insert(name, key);
         key
     }
 
@@ -214,74 +218,118 @@ impl Index {
         if let Some(&key) = self.templates.get(selector.as_str()) {
             return key;
         }
-        let serial = self.next_serial;
-        self.next_serial += 1;
-        let updates = self.updates_matching(selector);
-        let matcher = Matcher::Template { selector: selector.clone(), serial };
-        let key = self.nodes.insert(Node { matcher, updates, subscribers: Vec::new() });
+        let key = self.nodes.insert(Node::new(Matcher::Template(selector.clone())));
         self.templates.insert(selector.as_str().into(), key);
-        self.by_serial.insert(serial, key);
+        self.templates_by_prefix.entry(prefix(selector).into()).or_default().push(key);
+        let mut updates = Vec::new();
+        for topic in self.topics_beginning(prefix(selector)) {
+            if let Some(node) = self.nodes.get_mut(topic)
+                && let Matcher::Topic { name, templates } = &mut node.matcher
+                && selector.matches(name)
+            {
+                templates.push(key);
+                updates.extend(&node.updates);
+            }
+        }
+        updates.sort_unstable();
+        updates.dedup();
+        if let Some(node) = self.nodes.get_mut(key) {
+            node.updates = updates.into();
+        }
         key
     }
 
-    /// The retained updates of all topics that a template matches: once for each template that comes new.
-    fn updates_matching(&self, selector: &Selector) -> VecDeque<u64> {
-        let mut seqs: Vec<u64> = self
-            .topics
-            .iter()
-            .filter(|(topic, _)| selector.matches(topic))
-            .filter_map(|(_, key)| self.nodes.get(*key))
-            .flat_map(|node| node.updates.iter().copied())
-            .collect();
-        seqs.sort_unstable();
-        seqs.dedup();
-        seqs.into()
-    }
-
-    fn test_new_templates(&mut self, key: NodeKey) {
-        let Some(Node { matcher: Matcher::Topic { name, templates, tested }, .. }) =
-            self.nodes.get_mut(key)
-        else {
-            return;
-        };
-        if *tested + 1 == self.next_serial {
-            return;
-        }
-        let (name, known) = (Arc::clone(name), *tested);
-        *tested = self.next_serial - 1;
-        let mut matching = std::mem::take(templates);
-        for (&serial, &node) in self.by_serial.range((Bound::Excluded(known), Bound::Unbounded)) {
-            if let Some(Node { matcher: Matcher::Template { selector, .. }, .. }) =
-                self.nodes.get(node)
-                && selector.matches(&name)
-            {
-                matching.push(TemplateRef { node, serial });
+    fn forget_template(&mut self, key: NodeKey, selector: &Selector) {
+        self.templates.remove(selector.as_str());
+        if let Some(keys) = self.templates_by_prefix.get_mut(prefix(selector)) {
+            keys.retain(|&other| other != key);
+            if keys.is_empty() {
+                self.templates_by_prefix.remove(prefix(selector));
             }
         }
-        self.keep_templates(key, matching);
+        for topic in self.topics_beginning(prefix(selector)) {
+            if let Some(templates) = self.nodes.get_mut(topic).and_then(Node::templates) {
+                templates.retain(|&other| other != key);
+            }
+        }
     }
 
-    /// Takes out a topic's templates, less those that are gone; `keep_templates` puts them back.
-    fn templates_of(&mut self, key: NodeKey) -> Vec<TemplateRef> {
-        let Some(Node { matcher: Matcher::Topic { templates, .. }, .. }) = self.nodes.get_mut(key)
+    /// The topics that begin with a text.
+    fn topics_beginning(&self, prefix: &str) -> Vec<NodeKey> {
+        self.sorted_topics
+            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
+            .take_while(|(topic, _)| topic.starts_with(prefix))
+            .map(|(_, &key)| key)
+            .collect()
+    }
+
+    /// The templates whose prefix a topic begins with. Between two such prefixes lie only texts that go on otherwise
+    /// than the topic does, so that each step goes back to the next shorter prefix that can be one.
+    fn templates_beginning(&self, topic: &str) -> impl Iterator<Item = NodeKey> {
+        let mut shorter = Bound::Included(topic);
+        std::iter::from_fn(move || {
+            loop {
+                let range = (Bound::Unbounded, shorter);
+                let (prefix, keys) = self.templates_by_prefix.range::<str, _>(range).next_back()?;
+                let common = common_prefix(prefix, topic);
+                if common.len() == prefix.len() {
+                    shorter = Bound::Excluded(common);
+                    return Some(keys.iter().copied());
+                }
+                shorter = Bound::Included(common);
+            }
+        })
+        .flatten()
+    }
+
+    fn matches(&self, template: NodeKey, topic: &str) -> bool {
+        let Some(Node { matcher: Matcher::Template(selector), .. }) = self.nodes.get(template)
         else {
-            return Vec::new();
+            return false;
         };
-        let mut templates = std::mem::take(templates);
-        templates.retain(|template| self.by_serial.contains_key(&template.serial));
-        templates
+        selector.matches(topic)
     }
 
-    fn keep_templates(&mut self, key: NodeKey, kept: Vec<TemplateRef>) {
-        if let Some(Node { matcher: Matcher::Topic { templates, .. }, .. }) =
-            self.nodes.get_mut(key)
-        {
+    /// Calls `visit` with the node of each template that matches a topic.
+    fn each_template(&mut self, topic: NodeKey, mut visit: impl FnMut(&mut Node)) {
+        // Taken out, for the nodes are changed meanwhile, and put back.
+        let Some(templates) = self.nodes.get_mut(topic).and_then(Node::templates) else { return };
+        let kept = std::mem::take(templates);
+        for &template in &kept {
+            if let Some(node) = self.nodes.get_mut(template) {
+                visit(node);
+            }
+        }
+        if let Some(templates) = self.nodes.get_mut(topic).and_then(Node::templates) {
             *templates = kept;
         }
     }
 }
 
+/// A template's text before its first expression. Whatever it matches begins with it.
+fn prefix(template: &Selector) -> &str {
+    template.as_str().split('{').next().unwrap_or_default()
+}
+
+/// The longest text that both begin with.
+fn common_prefix<'a>(text: &str, topic: &'a str) -> &'a str {
+    let common = text.bytes().zip(topic.bytes()).take_while(|(a, b)| a == b).count();
+    topic.get(..topic.floor_char_boundary(common)).unwrap_or_default()
+}
+
 impl Node {
+    fn new(matcher: Matcher) -> Self {
+        Self { matcher, updates: VecDeque::new(), subscribers: Vec::new() }
+    }
+
+    /// The templates that match, where the node is a topic's.
+    fn templates(&mut self) -> Option<&mut Vec<NodeKey>> {
+        match &mut self.matcher {
+            Matcher::Topic { templates, .. } => Some(templates),
+            Matcher::All | Matcher::Template(_) => None,
+        }
+    }
+
     /// Lists an update; one with two topics that match is listed once.
     fn list(&mut self, seq: u64) {
         if self.updates.back() != Some(&seq) {
@@ -303,5 +351,105 @@ impl Node {
     pub(crate) fn updates_from(&self, seq: u64) -> impl Iterator<Item = u64> + '_ {
         let start = self.updates.partition_point(|&listed| listed < seq);
         self.updates.range(start..).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    impl Index {
+        /// How many topics, templates and other entries there are; none when nobody needs any.
+        pub(crate) fn entries(&self) -> usize {
+            self.topics.len()
+                + self.sorted_topics.len()
+                + self.templates.len()
+                + self.templates_by_prefix.len()
+                + self.retained_topics
+                + self.retained_bytes
+                // Without the node of `*`, which is always there.
+                + (self.nodes.len() - 1)
+        }
+
+        /// How many subscribers the nodes list, each once for each node.
+        pub(crate) fn listed_subscribers(&self) -> usize {
+            self.nodes.iter().map(|(_, node)| node.subscribers.len()).sum()
+        }
+    }
+
+    fn index(selectors: impl IntoIterator<Item = String>) -> Index {
+        let mut index = Index::new();
+        for (subscriber, selector) in selectors.into_iter().enumerate() {
+            let key = index.enter(&Selector::new(selector));
+            index.node_mut(key).unwrap().subscribers.push(subscriber);
+        }
+        index
+    }
+
+    fn update(topic: &Arc<str>) -> LoggedUpdate {
+        let epoch = "abcdefgh".parse().unwrap();
+        LoggedUpdate {
+            position: crate::Position { epoch, seq: 1 },
+            id: tidings_wire::EventId::default(),
+            frame: bytes::Bytes::new(),
+            logged_at: tokio::time::Instant::now(),
+            topics: [Arc::clone(topic)].into(),
+            private: false,
+            has_own_id: false,
+            idempotency: None,
+        }
+    }
+
+    /// What a publish touches: templates that are compared with a new topic, nodes, and subscribers.
+    fn touched(index: &mut Index, topic: &str) -> (usize, usize, usize) {
+        let compared = index.templates_beginning(topic).count();
+        let topics = index.intern(&[topic.to_owned()]);
+        let (mut nodes, mut subscribers) = (0, 0);
+        index.append(&update(&topics[0]), |reached| {
+            nodes += 1;
+            subscribers += reached.len();
+        });
+        (compared, nodes, subscribers)
+    }
+
+    #[test]
+    fn a_publish_touches_the_same_nodes_however_many_subscribe_to_other_topics() {
+        let ours = ["a/1", "a/{x}", "*"].map(str::to_owned);
+        for others in [0, 10, 10_000] {
+            let theirs = (0..others).flat_map(|n| [format!("b/{n}"), format!("b/{n}/{{x}}")]);
+            let mut index = index(ours.iter().cloned().chain(theirs));
+            assert_eq!(touched(&mut index, "a/1"), (1, 3, 3), "with {others} others");
+            assert_eq!(touched(&mut index, "a/new"), (1, 3, 2), "with {others} others");
+        }
+    }
+
+    #[test]
+    fn a_new_template_looks_only_at_the_topics_that_begin_as_it_does() {
+        let index = index((0..10_000).map(|n| format!("{n}/x")));
+        assert_eq!(index.topics_beginning("123/").len(), 1);
+        assert_eq!(index.topics_beginning("12").len(), 111);
+    }
+
+    proptest! {
+        #[test]
+        fn a_topic_finds_every_template_that_begins_as_it_does(
+            topic in "[abéè]{0,8}",
+            prefixes in prop::collection::btree_set("[abéè]{0,6}", 0..40),
+        ) {
+            let index = index(prefixes.iter().map(|prefix| format!("{prefix}{{x}}")));
+            let mut found: Vec<_> = index
+                .templates_beginning(&topic)
+                .map(|key| match &index.node(key).unwrap().matcher {
+                    Matcher::Template(selector) => prefix(selector).to_owned(),
+                    other => panic!("{other:?} is no template"),
+                })
+                .collect();
+            found.sort();
+            let mut expected = prefixes;
+            expected.retain(|prefix| topic.starts_with(prefix));
+            prop_assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
+        }
     }
 }

@@ -67,6 +67,7 @@ impl Log {
         self.entries.len()
     }
 
+    /// What the retained updates weigh, without the names of their topics.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -89,46 +90,52 @@ impl Log {
         self.at(*self.keys.get(key)?)
     }
 
-    /// Puts an update at the end. `topics` are its topics as the index shares them.
-    pub(crate) fn append(
-        &mut self,
-        mut update: Update,
-        topics: Box<[Arc<str>]>,
+    /// An update as it would be at the end of the log, yet without its topics.
+    pub(crate) fn draft(
+        &self,
+        update: &mut Update,
         idempotency: Option<Idempotency>,
         now: Instant,
-    ) -> Arc<LoggedUpdate> {
-        let seq = self.next();
-        let position = self.position(seq);
+    ) -> LoggedUpdate {
+        let position = self.position(self.next());
         let own_id = update.id.take();
-        let id = own_id.clone().unwrap_or_else(|| position.to_event_id());
-        if let Some(own_id) = &own_id {
-            self.own_ids.entry_ref(own_id).or_default().push_back(seq);
-        }
-        if let Some(idempotency) = &idempotency {
-            self.keys.insert(Arc::clone(&idempotency.key), seq);
-        }
-        let entry = Arc::new(LoggedUpdate {
+        let has_own_id = own_id.is_some();
+        let id = own_id.unwrap_or_else(|| position.to_event_id());
+        LoggedUpdate {
             position,
-            frame: encode(&mut update, &id),
+            frame: encode(update, &id),
             id,
             logged_at: now,
-            topics,
+            topics: Box::default(),
             private: update.private,
-            has_own_id: own_id.is_some(),
+            has_own_id,
             idempotency,
-        });
+        }
+    }
+
+    /// Puts a drafted update at the end.
+    pub(crate) fn append(&mut self, draft: LoggedUpdate) -> Arc<LoggedUpdate> {
+        let seq = self.next();
+        if draft.has_own_id {
+            self.own_ids.entry_ref(&draft.id).or_default().push_back(seq);
+        }
+        if let Some(idempotency) = &draft.idempotency {
+            self.keys.insert(Arc::clone(&idempotency.key), seq);
+        }
+        let entry = Arc::new(draft);
         self.bytes += entry.weight();
         self.entries.push_back(Arc::clone(&entry));
         entry
     }
 
-    /// Takes out the oldest update if the retention asks for it. Called until it answers `None`.
-    pub(crate) fn evict(&mut self, now: Instant) -> Option<Arc<LoggedUpdate>> {
+    /// Takes out the oldest update if the retention asks for it, where the index has `index_bytes` for what is retained.
+    /// Called until it answers `None`.
+    pub(crate) fn evict(&mut self, now: Instant, index_bytes: usize) -> Option<Arc<LoggedUpdate>> {
         let oldest = self.entries.front()?;
         let too_old =
             self.retention.max_age.is_some_and(|age| now.duration_since(oldest.logged_at) > age);
         let too_much = self.entries.len() > self.retention.max_updates
-            || self.bytes > self.retention.max_bytes;
+            || self.bytes + index_bytes > self.retention.max_bytes;
         if !too_old && !too_much {
             return None;
         }
@@ -169,6 +176,18 @@ impl Log {
             Found::Lost { missed: Some(self.oldest - after) }
         } else {
             Found::From(after)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Log {
+        /// How many updates, bytes, ids and keys there are.
+        pub(crate) fn entries(&self) -> usize {
+            self.entries.len() + self.bytes + self.own_ids.len() + self.keys.len()
         }
     }
 }

@@ -49,7 +49,7 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) subscriber: Arc<Subscriber>,
-    /// Its nodes, and its slot in each one's list of subscribers.
+    /// Its nodes, ascending, and its slot in each one's list of subscribers.
     places: Vec<Place>,
     /// The cursor: the first update it is still owed.
     owed: Option<u64>,
@@ -119,8 +119,10 @@ impl State {
             }
             return Ok(Receipt { id: first.id.clone(), position: first.position, repeated: true });
         }
-        let topics = self.index.intern(&update.topics);
-        let entry = self.log.append(update, topics, idempotency, now);
+        let mut draft = self.log.draft(&mut update, idempotency, now);
+        self.check_weight(&draft, &update.topics)?;
+        draft.topics = self.index.intern(&update.topics);
+        let entry = self.log.append(draft);
         let members = &mut self.members;
         self.index.append(&entry, |subscribers| {
             for &key in subscribers {
@@ -148,8 +150,13 @@ impl State {
         if update.id.as_ref().is_some_and(|id| id.as_str().starts_with(Position::MARK)) {
             return Err(PublishError::ReservedId);
         }
-        let bytes = LoggedUpdate::weight_of(update);
-        let limit = self.config.retention.max_bytes;
+        Ok(())
+    }
+
+    /// Refuses what would push everything out of the log, itself included.
+    fn check_weight(&self, draft: &LoggedUpdate, topics: &[String]) -> Result<(), PublishError> {
+        let topics: usize = topics.iter().map(|topic| Index::weight(topic)).sum();
+        let (bytes, limit) = (draft.weight() + topics, self.config.retention.max_bytes);
         if bytes > limit { Err(PublishError::TooLarge { bytes, limit }) } else { Ok(()) }
     }
 
@@ -167,7 +174,7 @@ impl State {
 
     /// Lets go of what the retention no longer keeps. There is no timer: whoever publishes, subscribes or looks does it.
     pub(crate) fn evict(&mut self, now: Instant) {
-        while let Some(entry) = self.log.evict(now) {
+        while let Some(entry) = self.log.evict(now, self.index.retained_bytes()) {
             self.index.evict(&entry);
         }
     }
@@ -233,14 +240,15 @@ impl State {
         let mut places: Vec<Place> = Vec::with_capacity(subscriber.selectors.len());
         for selector in &subscriber.selectors {
             let node = self.index.enter(selector);
-            if places.iter().any(|place| place.node == node) {
-                continue;
-            }
-            if let Some(entered) = self.index.node_mut(node) {
+            // A selector named twice has entered this one last.
+            if let Some(entered) = self.index.node_mut(node)
+                && entered.subscribers.last() != Some(&key)
+            {
                 places.push(Place { node, slot: entered.subscribers.len() });
                 entered.subscribers.push(key);
             }
         }
+        places.sort_unstable_by_key(|place| place.node);
         places
     }
 
@@ -270,7 +278,8 @@ impl State {
         }
         if let Some(&moved) = node.subscribers.get(place.slot)
             && let Some(member) = self.members.get_mut(moved)
-            && let Some(moved) = member.places.iter_mut().find(|moved| moved.node == place.node)
+            && let Ok(moved) = member.places.binary_search_by_key(&place.node, |moved| moved.node)
+            && let Some(moved) = member.places.get_mut(moved)
         {
             moved.slot = place.slot;
         }
@@ -366,17 +375,21 @@ impl State {
         if member.places.iter().any(|place| self.index.is_all(place.node)) {
             return Box::new(from..self.log.next());
         }
-        let nodes = member.places.iter().filter_map(|place| self.index.node(place.node));
-        if let [place] = member.places.as_slice() {
-            let node = self.index.node(place.node);
-            return Box::new(node.into_iter().flat_map(move |node| node.updates_from(from)));
+        let mut nodes = member.places.iter().filter_map(|place| self.index.node(place.node));
+        if member.places.len() == 1 {
+            return Box::new(
+                nodes.next().into_iter().flat_map(move |node| node.updates_from(from)),
+            );
         }
-        let mut lists: Vec<_> = nodes.map(|node| node.updates_from(from)).collect();
-        let mut heads: BinaryHeap<Reverse<(u64, usize)>> = lists
-            .iter_mut()
-            .enumerate()
-            .filter_map(|(which, list)| Some(Reverse((list.next()?, which))))
-            .collect();
+        // Only the lists that have something: of a thousand selectors one or two have news.
+        let mut lists = Vec::new();
+        let mut heads = BinaryHeap::new();
+        for mut list in nodes.map(|node| node.updates_from(from)) {
+            if let Some(seq) = list.next() {
+                heads.push(Reverse((seq, lists.len())));
+                lists.push(list);
+            }
+        }
         let mut last = None;
         Box::new(std::iter::from_fn(move || {
             loop {
@@ -408,5 +421,90 @@ impl Member {
     /// Guarantee 6: a private update reaches only subscribers with a grant for one of its topics.
     fn may_receive(&self, update: &LoggedUpdate) -> bool {
         !update.is_private() || self.subscriber.grants.allows_any(update.topics())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Grants, Retention, Selector, SubscriberId};
+
+    const TEXTS: [&str; 8] = ["a/1", "a/2", "b", "*", "a/{x}", "{x}", "{+x}", "a/{x}/{y}"];
+    const MAX_AGE: Duration = Duration::from_mins(1);
+
+    fn subscriber(selectors: &[usize]) -> Arc<Subscriber> {
+        Arc::new(Subscriber {
+            id: SubscriberId::random().unwrap(),
+            selectors: selectors.iter().map(|&text| Selector::new(TEXTS[text])).collect(),
+            grants: Grants::none(),
+            user: Some("user".into()),
+            address: Some([192, 0, 2, 1].into()),
+            payload: None,
+        })
+    }
+
+    /// The nodes' lists of subscribers and the members' places agree.
+    fn check_places(state: &State) {
+        let mut places = 0;
+        for (key, member) in &state.members {
+            places += member.places.len();
+            for place in &member.places {
+                let node = state.index.node(place.node).unwrap();
+                assert_eq!(node.subscribers.get(place.slot), Some(&key));
+            }
+        }
+        assert_eq!(state.index.listed_subscribers(), places);
+    }
+
+    proptest! {
+        /// Whatever was subscribed to and published in whatever order, all of it is forgotten.
+        #[test]
+        fn nothing_is_left_when_all_have_left_and_every_update_is_evicted(
+            steps in prop::collection::vec(
+                (0..3_u8, prop::collection::vec(0..TEXTS.len(), 1..5), any::<prop::sample::Index>()),
+                1..60,
+            ),
+        ) {
+            let retention =
+                Retention { max_updates: 5, max_bytes: usize::MAX, max_age: Some(MAX_AGE) };
+            let config = HubConfig { retention, ..HubConfig::default() };
+            let mut state = State::new(Epoch::random().unwrap(), config);
+            let now = Instant::now();
+            let mut keys = Vec::new();
+            for (step, texts, which) in steps {
+                match step {
+                    0 => {
+                        let topics = texts.iter().map(|&text| TEXTS[text].to_owned()).collect();
+                        let update = Update { topics, ..Update::default() };
+                        let id = tidings_wire::EventId::new(TEXTS[texts[0]]).unwrap();
+                        let update = update.with_id(id).with_idempotency_key(which.index(9).to_string());
+                        state.publish(update, now, &mut Vec::new()).ok();
+                    }
+                    1 => {
+                        let newcomer = subscriber(&texts);
+                        let opened = state.subscribe(newcomer, Start::Earliest, Vec::new(), now, &mut Vec::new());
+                        keys.push(opened.unwrap().0);
+                    }
+                    _ if keys.is_empty() => {}
+                    _ => {
+                        let key = keys.swap_remove(which.index(keys.len()));
+                        prop_assert!(state.leave(key).is_some());
+                    }
+                }
+                check_places(&state);
+            }
+            for key in keys {
+                state.leave(key);
+            }
+            state.evict(now + MAX_AGE + Duration::from_secs(1));
+            prop_assert_eq!(state.index.entries(), 0, "{:?}", state.index);
+            prop_assert_eq!(state.log.entries(), 0, "{:?}", state.log);
+            prop_assert_eq!(state.admission.entries(), 0, "{:?}", state.admission);
+            prop_assert!(state.members.is_empty());
+        }
     }
 }

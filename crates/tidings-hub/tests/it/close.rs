@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use futures_core::Stream;
 use tidings_hub::{CloseReason, Delivery, PublishError, Start, SubscribeError, Update};
 
-use crate::fixture::{Seen, earliest, live, publish, roomy_hub, subscriber, updates};
+use crate::fixture::{Probe, Seen, earliest, live, publish, roomy_hub, subscriber, updates};
 
 #[test]
 fn a_closing_hub_refuses_publishers_and_subscribers() {
@@ -60,14 +60,14 @@ fn as_many_end_as_asked_for_and_each_once() {
     assert_eq!(hub.close_some(2, CloseReason::Limit), 2);
     assert_eq!(hub.close_some(2, CloseReason::MaxAge), 1);
     assert_eq!(hub.close_some(2, CloseReason::MaxAge), 0);
-    let mut reasons: Vec<_> =
-        probes.iter_mut().flat_map(|probe| probe.drain()).map(|seen| format!("{seen:?}")).collect();
+    let seen = probes.iter_mut().flat_map(Probe::drain);
+    let mut reasons: Vec<_> = seen.map(|seen| format!("{seen:?}")).collect();
     reasons.sort();
     assert_eq!(
         reasons,
         ["Closed(Drain)", "Closed(Drain)", "Closed(Limit)", "Closed(Limit)", "Closed(MaxAge)"]
     );
-    assert_eq!(probes.iter().map(super::fixture::Probe::wakes).sum::<usize>(), 5);
+    assert_eq!(probes.iter().map(Probe::wakes).sum::<usize>(), 5);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! What the tests are made of: roomy hubs, subscribers, and a probe that reads without waiting.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
@@ -67,8 +68,8 @@ pub(crate) fn earliest(hub: &Hub, selectors: &[&str]) -> Probe {
     Probe::open(hub, subscriber(selectors), Start::Earliest)
 }
 
-pub(crate) fn after(hub: &Hub, id: impl ToString, selectors: &[&str]) -> Probe {
-    Probe::open(hub, subscriber(selectors), Start::After(id.to_string()))
+pub(crate) fn after(hub: &Hub, id: impl Display, selectors: &[&str]) -> Probe {
+    Probe::open(hub, subscriber(selectors), Start::After(format!("{id}")))
 }
 
 /// Publishes a public update and answers its receipt.

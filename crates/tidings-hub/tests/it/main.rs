@@ -6,11 +6,14 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod allocation;
 mod close;
+mod cost;
 mod fixture;
 mod gap;
 mod idempotency;
 mod limits;
+mod model;
 mod order;
 mod presence;
 mod private;

@@ -30,6 +30,34 @@ fn an_id_of_the_kind_that_the_hub_makes_is_refused() {
 }
 
 #[test]
+fn an_update_too_large_for_the_log_is_refused_and_pushes_nothing_out() {
+    let hub = small_hub();
+    publish(&hub, "a", "kept");
+    let before = hub.stats();
+    let long = "x".repeat(MAX_BYTES);
+    let too_large = [
+        Update::new("a", long.as_str()),
+        Update::new(long.as_str(), "x"),
+        Update::new("a", "x").with_id(event_id(&long)),
+        Update::new("a", "x").with_idempotency_key(long.as_str()),
+        Update {
+            event_type: Some(tidings_wire::EventType::new(long.as_str()).unwrap()),
+            ..Update::new("a", "x")
+        },
+        Update { topics: vec!["a".to_owned(); MAX_BYTES], ..Update::new("a", "x") },
+        // A line end is one byte here and seven in the frame.
+        Update::new("a", "\n".repeat(MAX_BYTES / 4)),
+    ];
+    for update in too_large {
+        let Err(PublishError::TooLarge { bytes, limit }) = hub.publish(update) else {
+            panic!("the update fits")
+        };
+        assert!(bytes > limit && limit <= MAX_BYTES, "{bytes} bytes, limit {limit}");
+    }
+    assert_eq!(hub.stats(), before);
+}
+
+#[test]
 fn a_refused_update_leaves_nothing_behind() {
     let hub = small_hub();
     let mut probe = live(&hub, &["*"]);

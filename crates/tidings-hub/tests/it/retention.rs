@@ -104,3 +104,37 @@ fn ids_and_topics_are_forgotten_with_their_updates() {
     assert_eq!(hub.stats().topics, 1);
     assert_eq!(after(&hub, "mine", &["a"]).subscription.resume(), Resume::Unknown);
 }
+
+#[test]
+fn the_weight_of_an_update_counts_everything_that_a_publisher_chose() {
+    let weigh = |update: Update| {
+        let hub = roomy_hub();
+        hub.publish(update).unwrap();
+        hub.stats().bytes
+    };
+    let bytes = 10_000;
+    let long = "x".repeat(bytes);
+    let small = weigh(Update::new("a", "b"));
+    assert!(weigh(Update::new("a", long.as_str())) >= small + bytes - 1);
+    assert!(weigh(Update::new(long.as_str(), "b")) >= small + bytes - 1);
+    assert!(weigh(Update::new("a", "b").with_idempotency_key(long.as_str())) >= small + bytes);
+    // Once in the frame, once beside it.
+    let own_id = weigh(Update::new("a", "b").with_id(event_id(&long)));
+    assert!(own_id >= small - 20 + 2 * bytes, "{own_id} bytes");
+}
+
+#[test]
+fn a_topics_name_is_weighed_once_however_many_updates_it_has() {
+    let hub = hub_of(10);
+    let topic = "x".repeat(10_000);
+    for _ in 0..20 {
+        publish(&hub, &topic, "x");
+    }
+    let bytes = hub.stats().bytes;
+    assert!((10_000..20_000).contains(&bytes), "{bytes} bytes");
+    for _ in 0..10 {
+        publish(&hub, "b", "x");
+    }
+    let bytes = hub.stats().bytes;
+    assert!(bytes < 10_000, "{bytes} bytes, a topic without updates included");
+}
