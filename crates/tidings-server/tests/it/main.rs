@@ -1,5 +1,6 @@
 //! The server over real sockets.
 //!
+//! - `hostile`: bad input gets a clear error and changes nothing.
 //! - `smoke`: the main job, end to end.
 #![expect(
     clippy::unwrap_used,
@@ -8,5 +9,6 @@
     reason = "a test fails by panicking"
 )]
 
+mod hostile;
 mod smoke;
 mod support;
