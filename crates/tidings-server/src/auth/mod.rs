@@ -11,6 +11,7 @@ mod identity;
 mod jwk;
 mod jwks;
 mod key;
+mod object;
 mod origin;
 mod token;
 
@@ -21,4 +22,5 @@ pub use error::{AuthConfigError, AuthError};
 pub use identity::{Identity, Role};
 pub use jwks::KeySetError;
 pub use key::{KeyError, VerificationKey};
+pub(crate) use object::read_object;
 pub use origin::{InvalidOrigin, OriginPattern};
