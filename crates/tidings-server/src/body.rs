@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::stream::EventStream;
 
@@ -21,7 +21,26 @@ enum Kind {
     /// Events as they come: the body lane.
     Stream(Box<EventStream>),
     /// Pieces from a task that reads the request meanwhile.
-    Pieces(mpsc::Receiver<Bytes>),
+    Pieces(mpsc::Receiver<Piece>),
+}
+
+/// Some results, and the room they take while they wait.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    bytes: Bytes,
+    room: OwnedSemaphorePermit,
+}
+
+impl Piece {
+    pub(crate) fn new(bytes: Bytes, room: OwnedSemaphorePermit) -> Self {
+        Self { bytes, room }
+    }
+
+    /// The bytes alone: their room is free again.
+    fn into_bytes(self) -> Bytes {
+        drop(self.room);
+        self.bytes
+    }
 }
 
 impl Body {
@@ -33,7 +52,7 @@ impl Body {
         Self(Kind::Stream(Box::new(stream)))
     }
 
-    pub(crate) fn pieces(pieces: mpsc::Receiver<Bytes>) -> Self {
+    pub(crate) fn pieces(pieces: mpsc::Receiver<Piece>) -> Self {
         Self(Kind::Pieces(pieces))
     }
 }
@@ -56,7 +75,7 @@ impl http_body::Body for Body {
         let piece = match &mut self.0 {
             Kind::Whole(whole) => Poll::Ready(whole.take()),
             Kind::Stream(stream) => stream.poll_bytes(cx),
-            Kind::Pieces(pieces) => pieces.poll_recv(cx),
+            Kind::Pieces(pieces) => pieces.poll_recv(cx).map(|piece| piece.map(Piece::into_bytes)),
         };
         piece.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
     }

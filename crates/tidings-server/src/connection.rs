@@ -73,12 +73,13 @@ pub(crate) struct Connection {
     stall: Option<Pin<Box<Sleep>>>,
 }
 
-/// How many of the first bytes tell HTTP/2 with prior knowledge, which begins `PRI * HTTP/2.0`, from HTTP/1.
-const MARK_BYTES: usize = 3;
+/// What HTTP/2 with prior knowledge begins with (RFC 9113, 3.4).
+const PREFACE: &[u8; PREFACE_BYTES] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const PREFACE_BYTES: usize = 24;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct First {
-    bytes: [u8; MARK_BYTES],
+    bytes: [u8; PREFACE_BYTES],
     read: usize,
     given: usize,
 }
@@ -111,13 +112,13 @@ impl Connection {
         self.fate.clone()
     }
 
-    /// Reads the first bytes and tells whether the client speaks HTTP/2.
+    /// Reads the first bytes and tells whether the client speaks HTTP/2. It reads all of the preface, so that a client
+    /// has no more time for it than for the first byte.
     ///
     /// # Errors
     /// When the socket fails, or ends before the first byte.
     pub(crate) async fn speaks_http2(&mut self) -> io::Result<bool> {
-        let mark = b"PRI".as_slice();
-        while self.first.read < MARK_BYTES && mark.starts_with(self.first.left()) {
+        while self.first.read < PREFACE_BYTES && PREFACE.starts_with(self.first.left()) {
             let rest = self.first.bytes.get_mut(self.first.read..).unwrap_or_default();
             match self.socket.read(rest).await? {
                 0 => break,
@@ -127,7 +128,7 @@ impl Connection {
         if self.first.read == 0 {
             Err(io::ErrorKind::UnexpectedEof.into())
         } else {
-            Ok(self.first.left() == mark)
+            Ok(self.first.left() == PREFACE)
         }
     }
 

@@ -11,6 +11,7 @@ mod identity;
 mod jwk;
 mod jwks;
 mod key;
+mod object;
 mod token;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
@@ -20,3 +21,4 @@ pub use error::{AuthConfigError, AuthError};
 pub use identity::{Identity, Role};
 pub use jwks::KeySetError;
 pub use key::{KeyError, VerificationKey};
+pub(crate) use object::read_object;

@@ -12,6 +12,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::object::read_object;
 use super::{AuthError, VerificationKey};
 
 /// The longest token that is looked at.
@@ -55,8 +56,7 @@ impl<'a> Token<'a> {
         if payload.contains('.') {
             return Err(AuthError::Malformed);
         }
-        let header: Header =
-            serde_json::from_slice(&decode(header)?).map_err(|_| AuthError::Malformed)?;
+        let header: Header = read_object(&decode(header)?).ok_or(AuthError::Malformed)?;
         if header.crit {
             return Err(AuthError::UnsupportedCritical);
         }
@@ -110,7 +110,7 @@ struct Registered<'a> {
 impl Claims {
     fn read(json: String, now: SystemTime) -> Result<Self, AuthError> {
         let registered: Registered<'_> =
-            serde_json::from_str(&json).map_err(|_| AuthError::Malformed)?;
+            read_object(json.as_bytes()).ok_or(AuthError::Malformed)?;
         let subject: Option<String> = registered
             .sub
             .map(|raw| serde_json::from_str(raw.get()))

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tidings_hub::{Grants, Selector};
 
-use crate::auth::AuthError;
+use crate::auth::{AuthError, read_object};
 
 /// The selectors a token may list for publishing, and for subscribing.
 const MAX_SELECTORS: usize = 1000;
@@ -40,10 +40,10 @@ struct MercureClaim<'a> {
 /// Reads the grants among the claims of a verified token. A token without the claim grants
 /// nothing.
 pub(crate) fn parse(claims: &str) -> Result<Granted, AuthError> {
-    let bad = |claim| move |_| AuthError::BadClaims { claim };
-    let set: ClaimSet<'_> = serde_json::from_str(claims).map_err(bad("mercure"))?;
+    let bad = AuthError::BadClaims { claim: "mercure" };
+    let Some(set) = read_object::<ClaimSet<'_>>(claims.as_bytes()) else { return Err(bad) };
     let Some(raw) = set.namespaced.or(set.mercure) else { return Ok(Granted::default()) };
-    let claim: MercureClaim<'_> = serde_json::from_str(raw.get()).map_err(bad("mercure"))?;
+    let claim: MercureClaim<'_> = read_object(raw.get().as_bytes()).ok_or(bad)?;
     Ok(Granted {
         publish: claim.publish.map(|all| grants(all, "mercure.publish")).transpose()?,
         subscribe: claim.subscribe.map(|all| grants(all, "mercure.subscribe")).transpose()?,

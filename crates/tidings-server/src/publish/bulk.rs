@@ -8,18 +8,21 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
 use http_body_util::BodyExt;
 use tidings_hub::{Hub, Update};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::Publisher;
 use super::ndjson::{Line, NdjsonLines, write_accepted, write_refused};
-use crate::body::Body;
+use crate::body::{Body, Piece};
 use crate::metrics::Metrics;
 use crate::reject::Refusal;
 use crate::server::Call;
 
-/// How many pieces of results wait for a publisher that sends but does not read yet. Many clients read only once they
-/// have sent everything; past this much the hub stops reading, too.
-const MAX_WAITING_RESULTS: usize = 1_024;
+/// How many bytes of results wait for a publisher that sends but does not read yet. Many clients read only once they
+/// have sent everything; past this much the hub stops reading, too. Weighed and not only counted: the results of lines
+/// that are no updates are up to fifty times as long as the lines.
+const MAX_WAITING_BYTES: u32 = 8 * 1024 * 1024;
+/// How many pieces these bytes may come in.
+const MAX_WAITING_PIECES: usize = 1_024;
 /// What a line takes beside its data at the most: its other fields, and the escapes of JSON.
 const LINE_OVERHEAD_BYTES: usize = 64 * 1024;
 
@@ -30,12 +33,13 @@ where
     B::Error: Send,
 {
     let shared = call.shared();
-    let (results, pieces) = mpsc::channel(MAX_WAITING_RESULTS);
+    let (results, pieces) = mpsc::channel(MAX_WAITING_PIECES);
     let bulk = Bulk {
         hub: shared.hub.clone(),
         metrics: Arc::clone(&shared.metrics),
         timeout: shared.config.requests.body_timeout,
         publisher,
+        room: Arc::new(Semaphore::new(MAX_WAITING_BYTES as usize)),
         results,
     };
     tokio::spawn(bulk.run(body));
@@ -52,7 +56,9 @@ struct Bulk {
     /// How long the next piece of the body may take.
     timeout: Duration,
     publisher: Publisher,
-    results: mpsc::Sender<Bytes>,
+    /// One permit for each byte of results that may wait.
+    room: Arc<Semaphore>,
+    results: mpsc::Sender<Piece>,
 }
 
 impl Bulk {
@@ -72,19 +78,33 @@ impl Bulk {
                 },
                 Ok(None) => {
                     let last = self.publish(lines.finish());
-                    return drop(self.results.send(last).await);
+                    self.send(last).await;
+                    return;
                 }
                 Ok(Some(Err(_))) => return,
                 Err(_elapsed) => {
                     let mut piece = Vec::new();
                     self.refuse(&mut piece, lines.next_number(), &Refusal::BodyTimeout);
-                    return drop(self.results.send(piece.into()).await);
+                    self.send(piece.into()).await;
+                    return;
                 }
             };
-            if !piece.is_empty() && self.results.send(piece).await.is_err() {
+            if !self.send(piece).await {
                 return;
             }
         }
+    }
+
+    /// Hands results over once there is room for them; `false` when nobody waits for them any more.
+    async fn send(&self, bytes: Bytes) -> bool {
+        if bytes.is_empty() {
+            return !self.results.is_closed();
+        }
+        let weight = u32::try_from(bytes.len()).unwrap_or(u32::MAX).min(MAX_WAITING_BYTES);
+        let Ok(room) = Arc::clone(&self.room).acquire_many_owned(weight).await else {
+            return false;
+        };
+        self.results.send(Piece::new(bytes, room)).await.is_ok()
     }
 
     /// Publishes the updates of some lines together, and gives the lines' results.

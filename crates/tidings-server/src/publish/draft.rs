@@ -274,13 +274,15 @@ impl fmt::Display for DraftError {
                 f,
                 "`{field}` has a % without two hexadecimal digits after it: write %25 for a % sign"
             ),
+            // Escaped, because the text goes to the log, too, where a line end could forge a line.
             Self::UnknownField { name, nearest: Some(nearest) } => {
-                write!(f, "unknown field `{name}`: did you mean `{nearest}`?")
+                write!(f, "unknown field `{}`: did you mean `{nearest}`?", name.escape_debug())
             }
             Self::UnknownField { name, nearest: None } => write!(
                 f,
-                "unknown field `{name}`: an update has `topic`, `data`, `type`, `id`, `retry` and \
-                 `private`"
+                "unknown field `{}`: an update has `topic`, `data`, `type`, `id`, `retry` and \
+                 `private`",
+                name.escape_debug()
             ),
             Self::DuplicateField { field } => {
                 write!(f, "`{field}` is there twice: keep one")

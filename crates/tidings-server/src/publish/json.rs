@@ -91,11 +91,10 @@ impl Reading<'_> {
     }
 
     fn explain(self, error: &serde_json::Error) -> DraftError {
-        let found = self.error.unwrap_or_else(|| match (error.classify(), self.field) {
-            (Category::Data, Some(Field::Retry)) => DraftError::BadRetry,
-            (Category::Data, field) => DraftError::WrongType {
-                field: field.map_or("update", Field::name),
-                expected: field.map_or("a JSON object", Field::expected),
+        let found = self.error.unwrap_or_else(|| match error.classify() {
+            Category::Data => DraftError::WrongType {
+                field: self.field.map_or("update", Field::name),
+                expected: self.field.map_or("a JSON object", Field::expected),
             },
             _ => DraftError::BadJson { line: error.line(), column: error.column() },
         });
@@ -203,7 +202,10 @@ impl<'de> Visitor<'de> for &mut Reading<'_> {
                 }
                 Field::Type => raw.event_type = or_default(update.next_value()?),
                 Field::Id => raw.id = or_default(update.next_value()?),
-                Field::Retry => raw.retry_ms = or_default(update.next_value()?),
+                Field::Retry => {
+                    let retry = retry_ms(update.next_value()?);
+                    raw.retry_ms = retry.map_err(|error| self.fail(error))?;
+                }
                 Field::Private => raw.private = or_default(update.next_value()?),
             }
             self.field = None;
@@ -293,6 +295,11 @@ impl<'de> Visitor<'de> for Topics<'_, '_, '_> {
     fn visit_unit<E: Error>(self) -> Result<(), E> {
         Ok(())
     }
+}
+
+/// Read from the text, because serde calls a number beyond its types malformed JSON, which it is not.
+fn retry_ms(value: Option<&RawValue>) -> Result<u64, DraftError> {
+    value.map_or(Ok(0), |json| json.get().parse().map_err(|_| DraftError::BadRetry))
 }
 
 fn data_text(value: &RawValue) -> Result<String, DraftError> {
@@ -448,7 +455,7 @@ mod tests {
         ] {
             assert_eq!(error(body).to_string(), text, "{body}");
         }
-        for retry in ["-1", "1.5", "\"1\"", "18446744073709551616", "true"] {
+        for retry in ["-1", "1.5", "\"1\"", "18446744073709551616", "1e400", "true"] {
             let body = format!(r#"{{"topic":"a","retry":{retry}}}"#);
             assert_eq!(error(&body), DraftError::BadRetry, "{body}");
         }

@@ -1,6 +1,7 @@
 //! The server's tests.
 //!
 //! - `auth_*`: whose tokens count: where they are found, what they say, keys of every algorithm, key sets that rotate.
+//! - `hostile`: bad input gets a clear error and changes nothing.
 //! - `smoke`: the main job over real sockets, end to end.
 #![expect(
     clippy::unwrap_used,
@@ -14,5 +15,6 @@ mod auth_jwks;
 mod auth_keys;
 mod auth_support;
 mod auth_tokens;
+mod hostile;
 mod smoke;
 mod support;

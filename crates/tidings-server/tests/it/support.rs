@@ -180,7 +180,12 @@ impl Client {
 
     /// Reads a whole answer.
     pub(crate) async fn answer(&mut self) -> Answer {
-        let mut answer = self.head().await.expect("the connection ended without an answer");
+        let head = self.head().await.expect("the connection ended without an answer");
+        self.body(head).await
+    }
+
+    /// Reads the body of an answer whose head has been read.
+    pub(crate) async fn body(&mut self, mut answer: Answer) -> Answer {
         if answer.header("transfer-encoding") == Some("chunked") {
             while let Some(chunk) = self.chunk().await {
                 answer.body.extend(chunk);

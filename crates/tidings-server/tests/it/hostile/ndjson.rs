@@ -1,0 +1,184 @@
+//! Lines that are no updates, in the middle of good ones.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::Request;
+use http_body::Frame;
+use tidings_server::Peer;
+use tokio::sync::mpsc;
+
+use super::harness::{Case, Expected, Harness, case, post};
+use crate::support::TestServer;
+
+/// What is wrong, the body, and each line's result: `id`, or the reason of its refusal.
+const LINES: &[(&str, &[u8], &[&str])] = &[
+    ("nothing", b"", &[]),
+    ("blank lines", b"\n \n\r\n\t\n", &[]),
+    (
+        "a bad line in the middle",
+        b"{\"topic\":\"a\"}\nnonsense\n{\"topic\":\"b\"}\n",
+        &["id", "bad_json", "id"],
+    ),
+    (
+        "CRLF and blank lines",
+        b"{\"topic\":\"a\"}\r\n\r\n{}\r\n\n{\"topic\":\"b\"}\r\n",
+        &["id", "missing_topic", "id"],
+    ),
+    ("no line end at the end", b"{\"topic\":\"a\"}\n{\"topic\":\"b\"}", &["id", "id"]),
+    ("a last line cut off", b"{\"topic\":\"a\"}\n{\"topic\":", &["id", "bad_json"]),
+    ("invalid UTF-8", b"{\"topic\":\"a\xff\"}\n{\"topic\":\"b\"}\n", &["not_utf8", "id"]),
+    (
+        "a byte order mark",
+        b"\xef\xbb\xbf{\"topic\":\"a\"}\n{\"topic\":\"b\"}\n",
+        &["bad_json", "id"],
+    ),
+    ("NUL", b"{\"topic\":\"a\"}\n\0\n{\"topic\":\"b\"}\0\n", &["id", "bad_json", "bad_json"]),
+    ("CR for a line end", b"{\"topic\":\"a\"}\r{\"topic\":\"b\"}\r", &["bad_json"]),
+    ("an array on a line", b"[{\"topic\":\"a\"}]\n{\"topic\":\"b\"}\n", &["wrong_type", "id"]),
+    ("an update over two lines", b"{\"topic\":\n\"a\"}\n", &["bad_json", "wrong_type"]),
+    ("two updates on a line", b"{\"topic\":\"a\"}{\"topic\":\"b\"}\n", &["bad_json"]),
+    (
+        "each kind of field",
+        br##"{"topic":"a","id":"a\nb"}
+{"topic":"a","type":"a\rb"}
+{"topic":"a","id":"#a"}
+{"topic":"a","retry":-1}
+{"topic":"a","data":"\ud800"}
+{"topic":"a","privat":true}
+{"topic":"a","topic":"b"}
+{"topic":""}
+{"topic":7}
+{"topic":"/.well-known/mercure"}
+{"topic":"a"}
+"##,
+        &[
+            "bad_id",
+            "bad_type",
+            "bad_id",
+            "bad_retry",
+            "not_utf8",
+            "unknown_field",
+            "duplicate_field",
+            "empty_topic",
+            "wrong_type",
+            "reserved_topic",
+            "id",
+        ],
+    ),
+];
+
+fn lines(body: impl AsRef<[u8]>) -> Vec<u8> {
+    post("application/x-ndjson", body)
+}
+
+/// What is long or deep, made where it is used.
+fn large() -> Vec<Case> {
+    let good = "{\"topic\":\"a\"}\n";
+    let long = "x".repeat(3 * 1024 * 1024);
+    let deep = "[".repeat(100_000);
+    let data = format!(r#"{{"topic":"a","data":"{}"}}"#, "a".repeat(1_048_577));
+    let results = |results| Expected::Lines(results);
+    vec![
+        case(
+            "a line of 3 MiB",
+            lines(format!("{good}{long}\n{good}")),
+            results(&["id", "line_too_long", "id"]),
+        ),
+        case(
+            "a last line of 3 MiB",
+            lines(format!("{good}{long}")),
+            results(&["id", "line_too_long"]),
+        ),
+        case(
+            "data over its limit on a line",
+            lines(format!("{data}\n{good}")),
+            results(&["data_too_large", "id"]),
+        ),
+        case(
+            "100,000 brackets on a line",
+            lines(format!("{deep}\n{{\"topic\":{deep}\n{good}")),
+            results(&["wrong_type", "wrong_type", "id"]),
+        ),
+    ]
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let table = LINES.iter().map(|&(name, body, results)| {
+        case(format!("NDJSON: {name}"), lines(body), Expected::Lines(results))
+    });
+    table.chain(large()).collect()
+}
+
+#[tokio::test]
+async fn a_bad_line_gets_its_error_in_its_place_and_keeps_no_other_from_being_published() {
+    Harness::open().await.check_all(cases()).await;
+}
+
+#[tokio::test]
+async fn a_bad_line_is_named_by_its_number_and_told_as_soon_as_it_is_read() {
+    let server = TestServer::open().await;
+    let mut client = server.connect().await;
+    let head = "POST /events HTTP/1.1\r\nHost: hub\r\nContent-Type: application/x-ndjson\r\n";
+    client.send(format!("{head}Transfer-Encoding: chunked\r\n\r\n").as_bytes()).await;
+    client.send(b"8\r\n\n\n{\"a\":1\r\n").await;
+    client.send(b"2\r\n}\n\r\n").await;
+    assert_eq!(client.head().await.unwrap().status, 200);
+    let result = client.chunk().await.unwrap();
+    let result: serde_json::Value = serde_json::from_slice(&result).unwrap();
+    assert_eq!((&result["error"], &result["line"]), (&"unknown_field".into(), &3.into()));
+    // The body is still open, and the next line is good.
+    client.send(b"e\r\n{\"topic\":\"a\"}\n\r\n").await;
+    let result = client.chunk().await.unwrap();
+    assert!(result.starts_with(b"{\"id\":"));
+    client.send(b"0\r\n\r\n").await;
+    assert_eq!(client.chunk().await, None);
+}
+
+/// A body without an end, of lines as short as they can be. It counts what is read of it.
+struct Endless {
+    read: mpsc::Sender<usize>,
+    chunk: Bytes,
+}
+
+impl http_body::Body for Endless {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let chunk = self.chunk.clone();
+        let lines = chunk.iter().filter(|byte| **byte == b'\n').count();
+        self.read.try_send(lines).unwrap();
+        Poll::Ready(Some(Ok(Frame::data(chunk))))
+    }
+}
+
+#[tokio::test]
+async fn results_that_nobody_reads_take_bounded_memory() {
+    let server = TestServer::open().await;
+    let (read, mut reads) = mpsc::channel(10_000);
+    let chunk = Bytes::from("x\n".repeat(8 * 1024));
+    let request = Request::post("/events")
+        .header("Content-Type", "application/x-ndjson")
+        .body(Endless { read, chunk })
+        .unwrap();
+    let peer = Peer { address: [127, 0, 0, 1].into(), fate: tidings_server::Fate::default() };
+    let response = server.server.handle(request, peer).await;
+    let mut lines = 0;
+    // Once it stops reading, nothing happens in many turns of the runtime.
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+        while let Ok(count) = reads.try_recv() {
+            lines += count;
+        }
+    }
+    let least =
+        r#"{"error":"bad_json","detail":"not well-formed JSON at line 1, column 1","line":1}"#
+            .len();
+    assert!(lines * least < 16 * 1024 * 1024, "results of {lines} lines wait");
+    drop(response);
+}
