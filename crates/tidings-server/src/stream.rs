@@ -130,8 +130,7 @@ impl EventStream {
             }
             Poll::Ready(Delivery::Gap(gap)) => Poll::Ready(Some(announce::gap(&gap))),
             Poll::Ready(Delivery::Closed(reason)) => {
-                let farewell = announce::drain(jittered_retry(self.plan.retry));
-                Poll::Ready(Some(self.end(reason, farewell)))
+                Poll::Ready(Some(self.end(reason, announce::drain(self.plan.retry))))
             }
             Poll::Pending => self.poll_timer(cx),
         }
