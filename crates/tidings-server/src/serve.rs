@@ -172,16 +172,22 @@ impl Server {
     }
 
     /// Serves one connection to its end.
-    async fn attend(self, socket: TcpStream, peer: SocketAddr, stage: watch::Receiver<Stage>) {
+    async fn attend(self, socket: TcpStream, peer: SocketAddr, mut stage: watch::Receiver<Stage>) {
         let _count = self.0.metrics.connection_opened();
         let requests = self.0.config.requests;
         let Ok(mut connection) = Connection::new(socket, self.0.config.stream.peer_timeout) else {
             return;
         };
-        // Silence before the first byte counts as slow headers.
-        let first = tokio::time::timeout(requests.header_timeout, connection.speaks_http2()).await;
-        let Ok(Ok(speaks_http2)) = first else {
-            return;
+        // Silence before the first byte counts as slow headers. Who has asked for nothing yet is not waited for when
+        // the server goes down: a browser opens connections ahead of need.
+        let first = tokio::time::timeout(requests.header_timeout, connection.speaks_http2());
+        let speaks_http2 = tokio::select! {
+            biased;
+            first = first => match first {
+                Ok(Ok(speaks_http2)) => speaks_http2,
+                Ok(Err(_)) | Err(_) => return,
+            },
+            _next_stage = stage.changed() => return,
         };
         let peer = Peer { address: peer.ip(), fate: connection.fate() };
         let fate = peer.fate.clone();

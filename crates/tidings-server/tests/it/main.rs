@@ -1,10 +1,18 @@
 //! The server's tests.
 //!
 //! - `auth_*`: whose tokens count: where they are found, what they say, keys of every algorithm, key sets that rotate.
+//! - `guarantees`: one test for each line of `docs/guarantees.md`.
+//! - `health`: the probes, of a stuck hub too.
 //! - `hostile`: bad input gets a clear error and changes nothing.
-//! - `smoke`: the main job over real sockets, end to end.
+//! - `lifetime`: keep-alives, reconnection times, the age of streams.
+//! - `mercure`: the Mercure protocol by behaviour.
+//! - `metrics`: the figures for Prometheus.
+//! - `smoke`: the main job, end to end.
+//!
+//! `support` starts servers and speaks to them, `probe` asks the admin listener, `memory` counts what is allocated.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
@@ -15,6 +23,13 @@ mod auth_jwks;
 mod auth_keys;
 mod auth_support;
 mod auth_tokens;
+mod guarantees;
+mod health;
 mod hostile;
+mod lifetime;
+mod memory;
+mod mercure;
+mod metrics;
+mod probe;
 mod smoke;
 mod support;

@@ -10,14 +10,14 @@ use tidings_server::auth::{self, AuthConfig, KeySource};
 use tidings_server::{RequestLimits, Server, ServerConfig, StreamConfig, TrustedProxies, bind};
 use tidings_wire::{Decoder, Item};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// The secret that signs the tests' tokens.
 pub(crate) const SECRET: &str = "!ChangeThisMercureHubJWTSecretKey!";
 /// How long a test waits for something that must come. Real time, and far more than it takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server that runs until it is dropped or shut down.
 #[derive(Debug)]
@@ -58,13 +58,32 @@ impl TestServer {
     }
 
     pub(crate) async fn start(hub: HubConfig, config: ServerConfig) -> Self {
+        Self::start_on(loopback(), None, hub, config).await
+    }
+
+    /// Starts a server with its admin listener, and gives that one's address.
+    pub(crate) async fn with_admin(hub: HubConfig, config: ServerConfig) -> (Self, SocketAddr) {
+        let admin = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = admin.local_addr().unwrap();
+        let server = Self::start_on(loopback(), Some(admin), hub, config).await;
+        // The server's task takes its first turn, in which the admin listener comes to life.
+        tokio::task::yield_now().await;
+        (server, address)
+    }
+
+    /// Starts a server on these listeners, the public one and the admin's.
+    pub(crate) async fn start_on(
+        listener: TcpListener,
+        admin: Option<std::net::TcpListener>,
+        hub: HubConfig,
+        config: ServerConfig,
+    ) -> Self {
         let server = Server::new(hub, config).await.unwrap();
-        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, stopped) = oneshot::channel::<()>();
         let running = server.clone();
         let done = tokio::spawn(async move {
-            running.serve(listener, None, async { drop(stopped.await) }).await.unwrap();
+            running.serve(listener, admin, async { drop(stopped.await) }).await.unwrap();
         });
         Self { server, address, shutdown: Some(shutdown), done }
     }
@@ -76,7 +95,7 @@ impl TestServer {
 
     /// Opens a connection.
     pub(crate) async fn connect(&self) -> Client {
-        Client { socket: TcpStream::connect(self.address).await.unwrap(), unread: Vec::new() }
+        Client::connect(self.address).await
     }
 
     /// Sends one request on a connection of its own and reads the whole answer.
@@ -97,12 +116,13 @@ impl TestServer {
 
     /// Opens a stream: `query` follows the `?`, `headers` are whole lines, each with its CRLF.
     pub(crate) async fn subscribe(&self, query: &str, headers: &str) -> EventStream {
-        let mut client = self.connect().await;
-        let head =
-            format!("GET /events?{query} HTTP/1.1\r\nAccept: text/event-stream\r\n{headers}");
-        client.send_request(head.trim_end(), b"").await;
-        client.stream().await
+        self.connect().await.subscribe(query, headers).await
     }
+}
+
+/// A public listener on a port of its own.
+pub(crate) fn loopback() -> TcpListener {
+    bind("127.0.0.1:0".parse().unwrap()).unwrap()
 }
 
 /// One connection.
@@ -126,6 +146,19 @@ impl Answer {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// A refusal as a browser's `EventSource` sees it: a stream of one event, whose data this is.
+    pub(crate) fn soft_refusal(&self) -> Value {
+        assert_eq!((self.status, self.header("content-type")), (200, Some("text/event-stream")));
+        let seen = decode(&mut Decoder::new(), &self.body);
+        let [Seen::Retry(retry), Seen::Event { event_type, data, id }] = seen.as_slice() else {
+            panic!("{seen:?}")
+        };
+        assert_eq!((event_type.as_str(), id.as_str()), ("refused", ""));
+        let data: Value = serde_json::from_str(data).unwrap();
+        assert_eq!(data["retry_ms"], json!(retry.as_millis()));
+        data
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -136,6 +169,36 @@ impl Answer {
 }
 
 impl Client {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        let socket = TcpStream::connect(address).await.unwrap();
+        // A request goes out in two writes; the second must not wait for the first one's acknowledgement.
+        socket.set_nodelay(true).unwrap();
+        Self::new(socket)
+    }
+
+    pub(crate) fn new(socket: TcpStream) -> Self {
+        Self { socket, unread: Vec::new() }
+    }
+
+    /// Asks for a stream as a browser does; see [`TestServer::subscribe`].
+    pub(crate) async fn subscribe(mut self, query: &str, headers: &str) -> EventStream {
+        self.ask_as_browser(query, headers).await;
+        self.stream().await
+    }
+
+    pub(crate) async fn ask_as_browser(&mut self, query: &str, headers: &str) {
+        let head =
+            format!("GET /events?{query} HTTP/1.1\r\nAccept: text/event-stream\r\n{headers}");
+        self.send_request(head.trim_end(), b"").await;
+    }
+
+    /// Publishes a form and gives the answer.
+    pub(crate) async fn post(&mut self, form: &str) -> Answer {
+        let head = "POST /events HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded";
+        self.send_request(head, form.as_bytes()).await;
+        self.answer().await
+    }
+
     /// Sends a request whose head is given without `Host`, `Content-Length` and the blank line.
     pub(crate) async fn send_request(&mut self, head: &str, body: &[u8]) {
         let length = body.len();
@@ -151,11 +214,9 @@ impl Client {
 
     /// Reads more bytes; `false` at the end of the connection.
     async fn read_more(&mut self) -> bool {
-        let mut chunk = [0; 16 * 1024];
-        let read = tokio::time::timeout(PATIENCE, self.socket.read(&mut chunk)).await;
-        let read = read.expect("nothing came in time").unwrap_or_default();
-        self.unread.extend_from_slice(&chunk[..read]);
-        read > 0
+        self.unread.reserve(16 * 1024);
+        let read = tokio::time::timeout(PATIENCE, self.socket.read_buf(&mut self.unread)).await;
+        read.expect("nothing came in time").unwrap_or_default() > 0
     }
 
     /// Reads an answer's head; `None` when the connection ends before it.
@@ -224,7 +285,7 @@ impl Client {
         let head = self.head().await.expect("the connection ended without an answer");
         assert_eq!(head.status, 200, "{head:?}");
         assert_eq!(head.header("content-type"), Some("text/event-stream"));
-        EventStream { head, client: self, decoder: Decoder::new(), ready: Vec::new() }
+        EventStream::new(head, self)
     }
 }
 
@@ -245,22 +306,16 @@ pub(crate) struct EventStream {
 }
 
 impl EventStream {
+    /// The stream that follows a head.
+    pub(crate) fn new(head: Answer, client: Client) -> Self {
+        Self { head, client, decoder: Decoder::new(), ready: Vec::new() }
+    }
+
     /// The next thing on the stream; `None` at its end.
     pub(crate) async fn next(&mut self) -> Option<Seen> {
         while self.ready.is_empty() {
             let chunk = self.client.chunk().await?;
-            let mut rest = chunk.as_slice();
-            while let Some(item) = self.decoder.decode(&mut rest).unwrap() {
-                self.ready.push(match item {
-                    Item::Event(event) => Seen::Event {
-                        event_type: event.event_type.to_owned(),
-                        data: event.data.to_owned(),
-                        id: event.last_event_id.to_owned(),
-                    },
-                    Item::Comment(comment) => Seen::Comment(comment.to_owned()),
-                    Item::Retry(retry) => Seen::Retry(retry),
-                });
-            }
+            self.ready = decode(&mut self.decoder, &chunk);
         }
         Some(self.ready.remove(0))
     }
@@ -273,6 +328,13 @@ impl EventStream {
                 Seen::Comment(_) | Seen::Retry(_) => {}
             }
         }
+    }
+
+    /// Reads past the opening, to where only events and keep-alives follow.
+    pub(crate) async fn opened(mut self) -> Self {
+        assert_eq!(self.next().await, Some(Seen::Comment(String::new())));
+        assert!(matches!(self.next().await, Some(Seen::Retry(_))));
+        self
     }
 
     /// The data of the next `count` events.
@@ -315,4 +377,25 @@ pub(crate) fn sign(claims: &Value) -> String {
 /// A point in time as tokens write it.
 pub(crate) fn in_seconds(seconds: u64) -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + seconds
+}
+
+fn decode(decoder: &mut Decoder, mut bytes: &[u8]) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    while let Some(item) = decoder.decode(&mut bytes).unwrap() {
+        seen.push(match item {
+            Item::Event(event) => Seen::Event {
+                event_type: event.event_type.to_owned(),
+                data: event.data.to_owned(),
+                id: event.last_event_id.to_owned(),
+            },
+            Item::Comment(comment) => Seen::Comment(comment.to_owned()),
+            Item::Retry(retry) => Seen::Retry(retry),
+        });
+    }
+    seen
+}
+
+/// The place in the log that an id made by the hub names.
+pub(crate) fn seq(id: &str) -> u64 {
+    id.rsplit_once('-').unwrap().1.parse().unwrap()
 }

@@ -1,0 +1,92 @@
+//! Guarantee 5: a subscriber that does not read delays nobody, costs a bounded amount of memory, and loses nothing that
+//! is retained.
+
+use socket2::SockRef;
+use tidings_hub::{HubConfig, Retention, Update};
+use tidings_server::ServerConfig;
+use tokio::net::TcpSocket;
+
+use super::super::memory::held_bytes;
+use super::super::support::{Client, EventStream, Seen, TestServer, loopback, open_config, seq};
+
+/// How many updates the log retains.
+const RETAINED: u64 = 1_024;
+const STUCK: usize = 20;
+
+/// A server and a client between which the kernel keeps little, so that one that does not read is soon noticed.
+pub(super) async fn with_small_buffers(hub: HubConfig, config: ServerConfig) -> TestServer {
+    let listener = loopback();
+    // Accepted sockets inherit it.
+    SockRef::from(&listener).set_send_buffer_size(16 * 1024).unwrap();
+    TestServer::start_on(listener, None, hub, config).await
+}
+
+pub(super) async fn small_client(server: &TestServer) -> Client {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(8 * 1024).unwrap();
+    Client::new(socket.connect(server.address).await.unwrap())
+}
+
+/// Publishes a log's worth of updates in bursts, each of which `live` has in full before the next.
+async fn publish_past(live: &mut EventStream, server: &TestServer, next: &mut u64) {
+    const BURST: u64 = 64;
+    for _ in 0..RETAINED / BURST {
+        let burst = *next..*next + BURST;
+        let update = |n| Update::new("a", format!("{n:01000}"));
+        server.server.hub().publish_all(burst.clone().map(update));
+        for n in burst {
+            let (event_type, data, _) = live.event().await;
+            assert_eq!((event_type.as_str(), data), ("message", format!("{n:01000}")));
+        }
+        *next += BURST;
+    }
+}
+
+#[tokio::test]
+async fn a_stuck_subscriber_delays_nobody_and_its_memory_is_bounded() {
+    let max_updates = usize::try_from(RETAINED).unwrap();
+    let retention = Retention { max_updates, ..HubConfig::default().retention };
+    let hub = HubConfig { retention, ..HubConfig::default() };
+    let config = ServerConfig { subscriptions: false, ..open_config() };
+    let server = with_small_buffers(hub, config).await;
+    let mut live = server.subscribe("topic=a", "").await.opened().await;
+    let mut next = 1;
+    publish_past(&mut live, &server, &mut next).await;
+    let full = held_bytes();
+    let mut stuck = Vec::new();
+    for _ in 0..STUCK {
+        let client = small_client(&server).await;
+        stuck.push(client.subscribe("topic=a", "").await.opened().await);
+    }
+    let opened_at = next;
+    publish_past(&mut live, &server, &mut next).await;
+    let each = (held_bytes() - full) / STUCK.cast_signed();
+    assert!(each < 96 * 1024, "a stuck subscriber takes {each} bytes");
+    // However much more there is to tell it, it takes no more.
+    let stuck_for_a_while = held_bytes();
+    for _ in 0..3 {
+        publish_past(&mut live, &server, &mut next).await;
+    }
+    let growth = (held_bytes() - stuck_for_a_while) / STUCK.cast_signed();
+    assert!(growth < 256, "a stuck subscriber has grown by {growth} bytes");
+
+    // It reads on: what was under way, the gap, and all that is retained, each in order.
+    for mut stream in stuck {
+        let mut expected = opened_at;
+        let mut gaps = 0;
+        while expected < next {
+            let Some(Seen::Event { event_type, data, id }) = stream.next().await else { continue };
+            if event_type == "gap" {
+                gaps += 1;
+                let missed = seq(&id) + 1 - expected;
+                assert!(data.contains(&format!("\"missed\":{missed}}}")), "{missed}: {data}");
+                expected += missed;
+                assert_eq!(expected, next - RETAINED, "all that is retained follows");
+            } else {
+                assert_eq!((event_type.as_str(), seq(&id)), ("message", expected));
+                expected += 1;
+            }
+        }
+        assert_eq!(gaps, 1);
+    }
+}
