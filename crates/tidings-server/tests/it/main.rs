@@ -1,5 +1,6 @@
 //! The server over real sockets.
 //!
+//! - `mercure`: the Mercure protocol in its 0.x dialect, by behaviour.
 //! - `smoke`: the main job, end to end.
 #![expect(
     clippy::unwrap_used,
@@ -8,5 +9,6 @@
     reason = "a test fails by panicking"
 )]
 
+mod mercure;
 mod smoke;
 mod support;
