@@ -7,7 +7,6 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_hub::{Announcer, Selector, Subscriber, Update};
-use tidings_wire::EventId;
 
 use super::{CONTEXT, SUBSCRIPTIONS_PATH};
 
@@ -33,8 +32,9 @@ fn announcements(subscriber: &Subscriber, active: bool) -> Vec<Update> {
     let announcement = |selector: &Selector| {
         let document = SubscriptionDocument::new(subscriber, selector, active).with_context();
         let data = serde_json::to_string_pretty(&document).ok()?;
-        let id = EventId::new(document.id.clone()).ok();
-        Some(Update { id, ..Update::new(document.id, data).private() })
+        // Not the document's id for the event's: beginning and end of a subscription share it, and an event's id is a
+        // place in the log.
+        Some(Update::new(document.id, data).private())
     };
     subscriber.selectors.iter().filter_map(announcement).collect()
 }

@@ -86,6 +86,23 @@ async fn a_subscriber_without_a_payload_has_none() {
     assert_eq!(document(&mut watcher).await.get("payload"), None);
 }
 
+/// Beginning and end of a subscription once had the same id, its path. A follower that had seen the end and came back
+/// was taken to where the beginning was, because the oldest of equal ids counts, and got everything since twice.
+#[tokio::test]
+async fn a_follower_of_presence_resumes_where_it_was() {
+    let server = open_hub().await;
+    let mut watcher = watch(&server).await;
+    let subscriber = open(&server, &[("topic", "a")], &[]).await;
+    document(&mut watcher).await;
+    drop(subscriber);
+    let (_, _, id) = watcher.event().await;
+    let _other = open(&server, &[("topic", "b")], &[]).await;
+    let template = format!("{HUB}/subscriptions{{/topic}}{{/subscriber}}");
+    let query = [("topic", template.as_str()), ("lastEventID", &id)];
+    let mut watcher = open(&server, &query, &[&may_watch()]).await;
+    assert_eq!(document(&mut watcher).await["topic"], "b");
+}
+
 #[tokio::test]
 async fn the_list_has_every_open_subscription() {
     let server = open_hub().await;
@@ -153,6 +170,24 @@ async fn an_unchanged_list_is_not_sent_again() {
         assert_eq!((again.status, again.body.len()), (304, 0));
         assert_eq!(again.header("etag"), first.header("etag"));
     }
+}
+
+/// The tag was the id of the newest update, and a subscription's end had the same id as its beginning: who asked again
+/// after the end was told that nothing had changed.
+#[tokio::test]
+async fn the_list_changes_its_tag_when_a_subscription_ends() {
+    let server = open_hub().await;
+    let mut watcher = watch(&server).await;
+    let subscriber = open(&server, &[("topic", "a")], &[]).await;
+    document(&mut watcher).await;
+    let before = list(&server, "/a").await;
+    let condition = format!("If-None-Match: {}", before.header("etag").unwrap());
+    drop(subscriber);
+    assert_eq!(document(&mut watcher).await["active"], false);
+    let target = format!("{HUB}/subscriptions/a");
+    let after = get(&server, &target, &[&may_watch(), &condition]).await;
+    assert_eq!(after.status, 200);
+    assert_eq!(after.json()["subscriptions"], json!([]));
 }
 
 #[tokio::test]
