@@ -190,6 +190,20 @@ async fn the_list_changes_its_tag_when_a_subscription_ends() {
     assert_eq!(after.json()["subscriptions"], json!([]));
 }
 
+/// `lastEventID` was the id of the newest update whoever asked, a private update's own id included.
+#[tokio::test]
+async fn the_list_does_not_disclose_the_id_of_a_private_update() {
+    let server = open_hub().await;
+    publish(&server, &[("topic", "t"), ("private", "on"), ("id", "secret-id")]).await;
+    let answer = list(&server, "").await;
+    assert!(!format!("{answer:?} {}", answer.text()).contains("secret-id"));
+    let id = answer.json()["lastEventID"].as_str().unwrap().to_owned();
+    publish(&server, &[("topic", "t"), ("data", "later")]).await;
+    let mut stream = open(&server, &[("topic", "t"), ("lastEventID", &id)], &[]).await;
+    assert_eq!(stream.head.header("last-event-id"), Some(id.as_str()));
+    assert_eq!(stream.data(1).await, ["later"]);
+}
+
 #[tokio::test]
 async fn a_space_in_a_path_may_be_written_both_ways() {
     let server = open_hub().await;
