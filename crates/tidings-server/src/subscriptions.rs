@@ -17,7 +17,9 @@ pub(crate) async fn answer(call: &Call<'_>, rest: &str) -> Result<Response<Body>
     if !identity.subscribe.is_some_and(|grants| grants.allows(path)) {
         return Err(Refusal::Forbidden { what: "see active subscriptions at this path" });
     }
-    let mut segments = rest.split('/').skip(1).filter(|segment| !segment.is_empty());
+    // A selector may be empty, and so is its segment then; a slash alone names the whole list.
+    let rest = rest.strip_prefix('/').filter(|rest| !rest.is_empty());
+    let mut segments = rest.into_iter().flat_map(|rest| rest.split('/'));
     let topic = segments.next().map(|segment| presence::unescape(segment).ok_or(Refusal::NotFound));
     let subscriber =
         segments.next().map(|segment| presence::unescape(segment).ok_or(Refusal::NotFound));
