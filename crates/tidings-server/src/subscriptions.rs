@@ -12,7 +12,7 @@ use crate::server::Call;
 /// Answers for the whole list, for one selector (`/{topic}`), or for one subscription (`/{topic}/{subscriber}`).
 pub(crate) async fn answer(call: &Call<'_>, rest: &str) -> Result<Response<Body>, Refusal> {
     let shared = call.shared();
-    let identity = call.identify(Role::Subscriber).await?;
+    let identity = call.identify_by_token(Role::Subscriber).await?;
     let path = call.parts.uri.path();
     if !identity.subscribe.is_some_and(|grants| grants.allows(path)) {
         return Err(Refusal::Forbidden { what: "see active subscriptions at this path" });

@@ -280,6 +280,19 @@ async fn the_list_is_for_tokens_that_cover_its_path() {
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
+/// Where anyone may subscribe, no token was answered like a token that does not cover the path: with 403, and the
+/// advice to get another one.
+#[tokio::test]
+async fn the_list_is_not_for_strangers_even_where_anyone_may_subscribe() {
+    let mut keyless = open_config();
+    keyless.auth.subscriber = None;
+    for config in [closed_config(), open_config(), keyless] {
+        let server = start(config).await;
+        let answer = get(&server, &format!("{HUB}/subscriptions"), &[]).await;
+        assert_eq!((answer.status, reason(&answer).as_str()), (401, "missing_token"));
+    }
+}
+
 #[tokio::test]
 async fn presence_can_be_off() {
     let mut config = open_config();
