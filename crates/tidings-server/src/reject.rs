@@ -79,13 +79,7 @@ impl Refusal {
             Self::Auth(error) => row(S::UNAUTHORIZED, error.reason()),
             Self::Forbidden { .. } => row(S::FORBIDDEN, "forbidden"),
             Self::Query(error) => row(S::BAD_REQUEST, error.reason()),
-            Self::Draft(error @ DraftError::ReservedTopic { .. }) => {
-                row(S::FORBIDDEN, error.reason())
-            }
-            Self::Draft(error @ DraftError::DataTooLarge { .. }) => {
-                row(S::PAYLOAD_TOO_LARGE, error.reason())
-            }
-            Self::Draft(error) => row(S::BAD_REQUEST, error.reason()),
+            Self::Draft(error) => draft_row(error),
             Self::UnsupportedMediaType => row(S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::BodyTooLarge { .. } => row(S::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::BodyTimeout => row(S::REQUEST_TIMEOUT, "body_timeout"),
@@ -129,6 +123,17 @@ impl Refusal {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
         response
+    }
+}
+
+fn draft_row(error: &DraftError) -> Row {
+    use StatusCode as S;
+    match error {
+        DraftError::ReservedTopic { .. } => row(S::FORBIDDEN, error.reason()),
+        DraftError::DataTooLarge { .. } => row(S::PAYLOAD_TOO_LARGE, error.reason()),
+        // It is refused as it would be on its own.
+        DraftError::InArray { error, .. } => draft_row(error),
+        _ => row(S::BAD_REQUEST, error.reason()),
     }
 }
 

@@ -102,6 +102,26 @@ async fn a_body_over_the_limit_is_refused() {
     assert_eq!((answer.status, reason(&answer).as_str()), (413, "data_too_large"));
 }
 
+/// An update in a JSON array was refused with 400 for what is 403 or 413 on its own: the status looked at the outer
+/// error, the reason at the inner one.
+#[tokio::test]
+async fn a_reason_has_one_status_in_every_kind_of_body() {
+    let mut config = open_config();
+    config.requests.update_bytes = 4;
+    let server = TestServer::start(HubConfig::default(), config).await;
+    for (update, status, expected) in [
+        (r#"{"topic":"/.well-known/mercure/a"}"#, 403, "reserved_topic"),
+        (r#"{"topic":"a","data":"12345"}"#, 413, "data_too_large"),
+        (r#"{"data":"1"}"#, 400, "missing_topic"),
+    ] {
+        for body in [update.to_owned(), format!(r#"[{{"topic":"a"}},{update}]"#)] {
+            let json = "Content-Type: application/json";
+            let answer = send(&server, &format!("POST {HUB}"), &[json], body.as_bytes()).await;
+            assert_eq!((answer.status, reason(&answer).as_str()), (status, expected), "{body}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn empty_data_still_makes_an_event() {
     let server = open_hub().await;
