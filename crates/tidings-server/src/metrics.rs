@@ -118,9 +118,10 @@ impl Metrics {
             "Of the delivered updates, those logged before the stream was opened",
             self.replayed.clone(),
         );
-        registry.register(
+        registry.register_with_unit(
             "sent",
             "Bytes handed to streams, keep-alives included",
+            Unit::Bytes,
             self.bytes.clone(),
         );
         registry.register_with_unit("publish_to_write", "From an update's entry into the log to its being handed to a stream that was open by then", Unit::Seconds, self.lag.clone());
