@@ -12,12 +12,14 @@ use crate::server::Call;
 /// Answers for the whole list, for one selector (`/{topic}`), or for one subscription (`/{topic}/{subscriber}`).
 pub(crate) async fn answer(call: &Call<'_>, rest: &str) -> Result<Response<Body>, Refusal> {
     let shared = call.shared();
-    let identity = call.identify(Role::Subscriber).await?;
+    let identity = call.identify_by_token(Role::Subscriber).await?;
     let path = call.parts.uri.path();
     if !identity.subscribe.is_some_and(|grants| grants.allows(path)) {
         return Err(Refusal::Forbidden { what: "see active subscriptions at this path" });
     }
-    let mut segments = rest.split('/').skip(1).filter(|segment| !segment.is_empty());
+    // A selector may be empty, and so is its segment then; a slash alone names the whole list.
+    let rest = rest.strip_prefix('/').filter(|rest| !rest.is_empty());
+    let mut segments = rest.into_iter().flat_map(|rest| rest.split('/'));
     let topic = segments.next().map(|segment| presence::unescape(segment).ok_or(Refusal::NotFound));
     let subscriber =
         segments.next().map(|segment| presence::unescape(segment).ok_or(Refusal::NotFound));
@@ -25,8 +27,11 @@ pub(crate) async fn answer(call: &Call<'_>, rest: &str) -> Result<Response<Body>
     if segments.next().is_some() {
         return Err(Refusal::NotFound);
     }
-    let last_event_id = shared.hub.last_event_id();
-    let last_event_id = last_event_id.as_ref().map_or(EARLIEST, |id| id.as_str());
+    // The newest update's position, not its id: that may be a private update's own (REC-8), or one that an older
+    // update has, too. It is looked up before the list, so that who resumes from it misses no change to the list.
+    let newest = shared.hub.stats().newest;
+    let last_event_id = newest.map_or_else(|| EARLIEST.to_owned(), |position| position.to_string());
+    let last_event_id = last_event_id.as_str();
     let etag = HeaderValue::from_bytes(last_event_id.as_bytes()).ok();
     if etag.is_some() && call.parts.headers.get(IF_NONE_MATCH) == etag.as_ref() {
         return Ok(document(StatusCode::NOT_MODIFIED, etag, Vec::new()));

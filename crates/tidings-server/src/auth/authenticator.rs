@@ -64,6 +64,25 @@ impl Authenticator {
         })
     }
 
+    /// Verifies the token of a request for something that is never open to all.
+    ///
+    /// # Errors
+    /// As [`authenticate`](Self::authenticate), which lets nobody pass as anonymous here.
+    pub async fn authenticate_token(
+        &self,
+        role: Role,
+        request: &Parts,
+        now: SystemTime,
+    ) -> Result<Identity, AuthError> {
+        let credential = credentials::find(request, &self.rules)?.ok_or(AuthError::MissingToken)?;
+        let keys = match role {
+            Role::Publisher => &self.publisher,
+            Role::Subscriber => &self.subscriber,
+        };
+        let keys = keys.as_ref().ok_or(AuthError::NoKey)?;
+        identity(&keys.verify(&credential, now).await?)
+    }
+
     /// Verifies the token of a request, or lets it pass as anonymous where that is allowed.
     ///
     /// A token that is shown has to be valid, even where none is needed. The one exception: where

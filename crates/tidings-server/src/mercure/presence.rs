@@ -7,13 +7,11 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_hub::{Announcer, Selector, Subscriber, Update};
-use tidings_wire::EventId;
 
 use super::{CONTEXT, SUBSCRIPTIONS_PATH};
 
-/// What a query string leaves as it is; a space becomes `+` in 0.x.
-const QUERY_ESCAPED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b' ');
+/// All but what a template's variable leaves as it is (RFC 6570, 3.2.2).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Announces each selector of a subscription as a private update of its own.
 #[derive(Debug)]
@@ -33,8 +31,9 @@ fn announcements(subscriber: &Subscriber, active: bool) -> Vec<Update> {
     let announcement = |selector: &Selector| {
         let document = SubscriptionDocument::new(subscriber, selector, active).with_context();
         let data = serde_json::to_string_pretty(&document).ok()?;
-        let id = EventId::new(document.id.clone()).ok();
-        Some(Update { id, ..Update::new(document.id, data).private() })
+        // Not the document's id for the event's: beginning and end of a subscription share it, and an event's id is a
+        // place in the log.
+        Some(Update::new(document.id, data).private())
     };
     subscriber.selectors.iter().filter_map(announcement).collect()
 }
@@ -126,12 +125,13 @@ pub(crate) fn single(document: SubscriptionDocument, last_event_id: &str) -> Vec
     serde_json::to_vec_pretty(&document).unwrap_or_default()
 }
 
-/// Escapes as 0.x hubs do: like a query string, with `+` for a space.
+/// Escapes as the expansion of a template does. The reference hub writes a space as `+`, which no template of a token
+/// covers.
 fn escape(text: &str) -> String {
-    utf8_percent_encode(text, QUERY_ESCAPED).to_string().replace(' ', "+")
+    utf8_percent_encode(text, ESCAPED).to_string()
 }
 
-/// Undoes [`escape`]; `None` if the result is not UTF-8.
+/// Undoes [`escape`], and the reference hub's escaping, too; `None` if the result is not UTF-8.
 pub(crate) fn unescape(segment: &str) -> Option<String> {
     let spaced = segment.replace('+', " ");
     Some(percent_encoding::percent_decode_str(&spaced).decode_utf8().ok()?.into_owned())
