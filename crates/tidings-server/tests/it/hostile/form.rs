@@ -88,30 +88,34 @@ fn large() -> Vec<Case> {
     let topics = |count: usize| vec!["topic=a"; count].join("&");
     let many = refused(400, "too_many_topics", "more than 1000 topics");
     vec![
-        case("1,001 topics", form(topics(1_001)), many),
-        case("10,000 topics", form(topics(10_000)), many),
+        case("a form with 1,001 topics", form(topics(1_001)), many),
+        case("a form with 10,000 topics", form(topics(10_000)), many),
         case(
-            "a topic of 4,097 bytes",
+            "a form with a topic of 4,097 bytes",
             form(format!("topic={}", "a".repeat(4_097))),
             refused(400, "topic_too_long", "longer than 4096 bytes"),
         ),
         case(
-            "an id of 1,025 bytes",
+            "a form with an id of 1,025 bytes",
             form(format!("topic=a&id={}", "a".repeat(1_025))),
             refused(400, "bad_id", "longer than 1024 bytes"),
         ),
         case(
-            "data over its limit",
+            "a form with data over its limit",
             form(format!("topic=a&data={}", "a".repeat(1_048_577))),
             refused(413, "data_too_large", "1048577 bytes of at most 1048576"),
         ),
         case(
-            "a body over its limit",
+            "a form with a body over its limit",
             form(format!("topic=a&data={}", "a".repeat(16 * 1024 * 1024))),
             refused(413, "body_too_large", "larger than 16777216 bytes"),
         ),
-        case("100,000 empty pairs", form("&".repeat(100_000)), refused(400, "missing_topic", "")),
-        case("only =", form("=".repeat(100_000)), refused(400, "missing_topic", "")),
+        case(
+            "a form with 100,000 empty pairs",
+            form("&".repeat(100_000)),
+            refused(400, "missing_topic", ""),
+        ),
+        case("a form with only =", form("=".repeat(100_000)), refused(400, "missing_topic", "")),
     ]
 }
 
@@ -119,16 +123,16 @@ fn large() -> Vec<Case> {
 fn good() -> Vec<Case> {
     vec![
         case(
-            "line ends and NUL in data",
+            "a form with line ends and NUL in data",
             form("topic=a&data=a%00%0D%0Ab%0D%0A%0D%0Ac"),
             Expected::Logged,
         ),
         case(
-            "line ends and NUL in a topic",
+            "a form with line ends and NUL in a topic",
             form("topic=a%00%0D%0A%0D%0Adata: b"),
             Expected::Logged,
         ),
-        case("an unknown field", form("topic=a&colour=%00"), Expected::Logged),
+        case("a form with an unknown field", form("topic=a&colour=%00"), Expected::Logged),
     ]
 }
 

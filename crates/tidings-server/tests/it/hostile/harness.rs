@@ -1,13 +1,17 @@
 //! One check for every bad request: what is answered, what is logged, and that the hub goes on.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::Once;
+use std::time::Duration;
 
-use parking_lot::Mutex;
 use tidings_hub::HubConfig;
 use tidings_server::ServerConfig;
 use tokio::io::AsyncWriteExt as _;
-use tracing::subscriber::DefaultGuard;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::dynamic_filter_fn;
+use tracing_subscriber::layer::{Context, Layer as _, SubscriberExt as _};
+use tracing_subscriber::registry::Registry;
 
 use crate::support::{Answer, EventStream, SECRET, TestServer, open_config, token};
 
@@ -91,20 +95,18 @@ pub(super) fn get(target: &str, headers: &str) -> Vec<u8> {
     format!("GET {target} HTTP/1.1\r\nHost: hub\r\n{headers}\r\n").into_bytes()
 }
 
-/// Everything that was logged, on this thread.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// Takes what was logged since the last time.
-    pub(super) fn take(&self) -> String {
-        String::from_utf8_lossy(&std::mem::take(&mut *self.0.lock())).into_owned()
-    }
+thread_local! {
+    /// What was logged on this thread since it was last taken; `None` where nobody will take it.
+    static LOGGED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-impl Write for Log {
+/// Writes to the log of the thread.
+#[derive(Clone, Copy, Debug)]
+struct ThreadLog;
+
+impl Write for ThreadLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
+        LOGGED.with_borrow_mut(|logged| logged.as_mut().map(|log| log.extend_from_slice(bytes)));
         Ok(bytes.len())
     }
 
@@ -113,15 +115,36 @@ impl Write for Log {
     }
 }
 
+/// Keeps everything that is logged on this thread from now on; of other libraries what they log for debugging, and not
+/// each step. A test's runtime has but one thread. One
+/// subscriber serves the whole process, because callsites remember who was interested in them, and whichever thread met
+/// them first.
+fn keep_log() {
+    static SUBSCRIBER: Once = Once::new();
+    SUBSCRIBER.call_once(|| {
+        let kept =
+            |_: &Metadata<'_>, _: &Context<'_, Registry>| LOGGED.with_borrow(Option::is_some);
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| ThreadLog);
+        let lines = lines.with_filter(dynamic_filter_fn(kept));
+        tracing::subscriber::set_global_default(Registry::default().with(lines)).unwrap();
+    });
+    LOGGED.set(Some(Vec::new()));
+}
+
+/// Takes what was logged on this thread since the last time.
+pub(super) fn logged() -> String {
+    let logged = LOGGED.with_borrow_mut(|logged| logged.as_mut().map(std::mem::take));
+    String::from_utf8_lossy(&logged.unwrap_or_default()).into_owned()
+}
+
 /// A server, and a subscriber to everything that stays open all the while.
 pub(super) struct Harness {
     pub(super) server: TestServer,
     pub(super) witness: EventStream,
-    pub(super) log: Log,
-    publisher: String,
+    /// The headers of a good publish.
+    publishing: String,
     /// How many updates there were so far.
     published: u64,
-    _logging: DefaultGuard,
 }
 
 impl Harness {
@@ -130,21 +153,19 @@ impl Harness {
     }
 
     pub(super) async fn start(hub: HubConfig, config: ServerConfig) -> Self {
-        let log = Log::default();
-        let writer = log.clone();
-        let logging = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        let logging = tracing::subscriber::set_default(logging);
+        keep_log();
+        let may_publish = config.auth.anonymous_publish;
         let server = TestServer::start(hub, config).await;
         let reader = token(&[], &["*"]);
         let witness =
             server.subscribe("topic=*", &format!("Authorization: Bearer {reader}\r\n")).await;
         let published = server.server.hub().stats().published;
-        let publisher = token(&["*"], &[]);
-        Self { server, witness, log, publisher, published, _logging: logging }
+        let mut publishing = "Content-Type: application/x-www-form-urlencoded\r\n".to_owned();
+        if !may_publish {
+            let publisher = token(&["*"], &[]);
+            publishing += &format!("Authorization: Bearer {publisher}\r\n");
+        }
+        Self { server, witness, publishing, published }
     }
 
     pub(super) async fn check_all(&mut self, cases: impl IntoIterator<Item = Case>) {
@@ -155,8 +176,17 @@ impl Harness {
 
     /// Sends a request and checks everything that must be true then.
     pub(super) async fn check(&mut self, case: &Case) {
+        for _ in 0..self.answers(case).await {
+            self.witness.event().await;
+            self.published += 1;
+        }
+        self.goes_on(&case.name).await;
+    }
+
+    /// Sends a request, checks the answer and the log, and gives how many updates it publishes.
+    pub(super) async fn answers(&mut self, case: &Case) -> usize {
         let name = &case.name;
-        drop(self.log.take());
+        drop(logged());
         if case.falls_silent {
             tokio::time::pause();
         }
@@ -164,27 +194,18 @@ impl Harness {
         if case.falls_silent {
             tokio::time::resume();
         }
-        let logged = self.log.take();
+        let logged = logged();
         let shown = answer.as_ref().map(show).unwrap_or_default();
         for secret in case.secrets.iter().map(String::as_str).chain([SECRET]) {
             assert!(!shown.contains(secret), "{name}: a secret is answered:\n{shown}");
             assert!(!logged.contains(secret), "{name}: a secret is logged:\n{logged}");
         }
-        let updates = match answer {
-            Some(answer) => check_answer(name, &answer, case.expected, &logged),
-            None => {
-                assert!(
-                    matches!(case.expected, Expected::Closed),
-                    "{name}: not answered\n{logged}"
-                );
-                0
-            }
+        let Some(answer) = answer else {
+            let expected = case.expected;
+            assert!(matches!(expected, Expected::Closed), "{name}: not answered\n{logged}");
+            return 0;
         };
-        for _ in 0..updates {
-            self.witness.event().await;
-            self.published += 1;
-        }
-        self.goes_on(name).await;
+        check_answer(name, &answer, case.expected, &logged)
     }
 
     /// The witness sees an update with this data next.
@@ -196,20 +217,26 @@ impl Harness {
     /// A good update reaches the witness next, so that nothing else was logged before it.
     pub(super) async fn goes_on(&mut self, name: &str) {
         let data = format!("after {name}");
-        let headers = format!(
-            "Content-Type: application/x-www-form-urlencoded\r\nAuthorization: Bearer {}\r\n",
-            self.publisher
-        );
         let body = form_urlencoded::Serializer::new(String::new())
             .append_pair("topic", "good")
             .append_pair("data", &data)
             .finish();
-        let answer = self.exchange(&post_with(&headers, body)).await.expect("answered");
+        let answer = self.exchange(&post_with(&self.publishing, body)).await.expect("answered");
         assert_eq!(answer.status, 200, "after {name}: {}", answer.text());
         let event = self.witness.event().await;
         assert_eq!(event, ("message".to_owned(), data, answer.text()), "after {name}");
         self.published += 1;
         assert_eq!(self.server.server.hub().stats().published, self.published, "after {name}");
+    }
+
+    /// Waits until so many subscribers are left, the witness among them.
+    pub(super) async fn subscribers(&self, count: usize) {
+        let left = async {
+            while self.server.server.hub().stats().subscribers != count {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), left).await.expect("they stay");
     }
 
     /// Sends bytes on a connection of their own and reads the answer; a stream's head only.

@@ -1,6 +1,6 @@
 //! JSON that is no update.
 
-use super::harness::{Case, Expected, Harness, case, post, refused};
+use super::harness::{Case, Expected, Harness, case, logged, post, refused};
 
 fn json(body: impl AsRef<[u8]>) -> Vec<u8> {
     post("application/json", body)
@@ -237,55 +237,59 @@ fn large() -> Vec<Case> {
     let open = "[".repeat(100_000);
     let topics = |count: usize| format!(r#"{{"topic":[{}]}}"#, vec![r#""a""#; count].join(","));
     vec![
-        case("100,000 brackets", json(&open), refused(400, "wrong_type", "update 0 of the array")),
         case(
-            "100,000 brackets for a topic",
+            "JSON: 100,000 brackets",
+            json(&open),
+            refused(400, "wrong_type", "update 0 of the array"),
+        ),
+        case(
+            "JSON: 100,000 brackets for a topic",
             json(format!(r#"{{"topic":{open}"#)),
             refused(400, "wrong_type", "`topic` has to be"),
         ),
         case(
-            "100,000 brackets for data, not closed",
+            "JSON: 100,000 brackets for data, not closed",
             json(format!(r#"{{"topic":"a","data":{open}"#)),
             refused(400, "bad_json", "column 100020"),
         ),
         case(
-            "100,000 objects for data, not closed",
+            "JSON: 100,000 objects for data, not closed",
             json(format!(r#"{{"topic":"a","data":{}"#, r#"{"a":"#.repeat(100_000))),
             refused(400, "bad_json", "not well-formed JSON"),
         ),
         case(
-            "100,000 brackets for a field that is unknown",
+            "JSON: 100,000 brackets for a field that is unknown",
             json(format!(r#"{{"a":{open}"#)),
             refused(400, "unknown_field", "`a`"),
         ),
         case(
-            "a field's name of 100,000 bytes",
+            "JSON: a field's name of 100,000 bytes",
             json(format!(r#"{{"{}":1}}"#, "x".repeat(100_000))),
             refused(400, "unknown_field", "xxxx`: an update has"),
         ),
         case(
-            "1,001 topics",
+            "JSON: 1,001 topics",
             json(topics(1_001)),
             refused(400, "too_many_topics", "more than 1000"),
         ),
         case(
-            "10,001 updates",
+            "JSON: 10,001 updates",
             json(format!("[{}]", vec![update; 10_001].join(","))),
             refused(400, "too_many_updates", "send application/x-ndjson"),
         ),
         case(
-            "data over its limit",
+            "JSON: data over its limit",
             json(format!(r#"{{"topic":"a","data":"{}"}}"#, "a".repeat(1_048_577))),
             refused(413, "data_too_large", "of at most 1048576"),
         ),
         // Of one update in an array both the status and the reason are its own; the status was 400 for any of them.
         case(
-            "data over its limit among good updates",
+            "JSON: data over its limit among good updates",
             json(format!(r#"[{update},{{"topic":"a","data":"{}"}}]"#, "a".repeat(1_048_577))),
             refused(413, "data_too_large", "update 1 of the array"),
         ),
         case(
-            "a body over its limit",
+            "JSON: a body over its limit",
             json(format!(r#"{{"topic":"a","data":"{}"}}"#, "a".repeat(16 * 1024 * 1024))),
             refused(413, "body_too_large", "larger than 16777216 bytes"),
         ),
@@ -318,11 +322,11 @@ async fn bad_json_gets_a_clear_error_and_publishes_nothing() {
 #[tokio::test]
 async fn a_field_s_name_cannot_forge_a_line_of_the_log() {
     let mut harness = Harness::open().await;
-    drop(harness.log.take());
+    drop(logged());
     let body = "{\"topic\":\"a\",\"\\n2026-01-01T00:00:00Z  INFO forged\\u001b[2J\":1}";
     let answer = harness.exchange(&json(body)).await.unwrap();
     assert_eq!(answer.json()["reason"], "unknown_field");
-    let logged = harness.log.take();
+    let logged = logged();
     assert!(!logged.lines().any(|line| line.starts_with("2026-01-01T")), "{logged}");
     assert!(!logged.contains('\u{1b}'), "{logged}");
     harness.goes_on("a field's name with a line end").await;
