@@ -9,7 +9,12 @@ use hashbrown::HashMap;
 use crate::config::Limits;
 use crate::error::SubscribeError;
 use crate::index::Index;
+use crate::selector::Kind;
 use crate::subscriber::Subscriber;
+
+/// How many templates one subscription may have among its selectors. A template is compared with every topic that begins as
+/// it does, where a topic is only looked up.
+const MAX_TEMPLATES: usize = 64;
 
 /// How many subscriptions are open, in all, by user and by address.
 #[derive(Debug, Default)]
@@ -70,6 +75,10 @@ impl Admission {
         }
         if subscriber.selectors.len() > limits.selectors {
             return Err(SubscribeError::TooManySelectors { limit: limits.selectors });
+        }
+        let templates = subscriber.selectors.iter().filter(|s| s.kind() == Kind::Template);
+        if templates.count() > MAX_TEMPLATES {
+            return Err(SubscribeError::TooManyTemplates { limit: MAX_TEMPLATES });
         }
         if let Some(limit) = reached(limits.streams, Some(&self.streams)) {
             return Err(SubscribeError::HubFull { limit });

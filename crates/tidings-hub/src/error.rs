@@ -52,6 +52,11 @@ pub enum SubscribeError {
         /// How many it may have.
         limit: usize,
     },
+    /// It names more templates than one subscription may have.
+    TooManyTemplates {
+        /// How many it may have.
+        limit: usize,
+    },
     /// The hub has as many subscriptions as it may have.
     HubFull {
         /// How many it may have.
@@ -85,6 +90,10 @@ impl fmt::Display for SubscribeError {
             Self::TooManySelectors { limit } => {
                 write!(f, "a subscription may have at most {limit} topic selectors")
             }
+            Self::TooManyTemplates { limit } => write!(
+                f,
+                "a subscription may have at most {limit} templates among its topic selectors"
+            ),
             Self::HubFull { limit } => {
                 write!(f, "the hub has reached its limit of {limit} streams")
             }

@@ -1,9 +1,12 @@
 //! Which retained updates and which subscribers a selector has.
 //!
-//! A *node* stands for one selector: a topic, a template or `*`. It lists the retained updates that match and the
-//! subscribers that asked. So a publish touches the nodes of its topics, a replay reads the nodes of its selectors, and
-//! neither scans the log or the subscribers. Which templates match a topic is worked out when one of the two comes new,
-//! among those only that begin with the same text, and kept with the topic.
+//! A *node* stands for one selector: a topic, a template or `*`. A topic's node lists its retained updates; every node lists
+//! its subscribers. So a publish touches the nodes of its topics and of the templates that match them, a replay of
+//! topics reads their lists, and neither scans the log or the subscribers.
+//!
+//! A template's node lists no updates: whoever subscribes could make the hub hold a list of the whole log for each of many
+//! templates. It costs nothing to subscribe to one. Which templates match a topic is worked out when the topic is published
+//! to, among those only that begin as it does, and kept with the topic.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -22,12 +25,15 @@ pub(crate) type SubscriberKey = usize;
 
 /// What a topic costs beside its name, in bytes: its node, and its places in the maps (measured, as those of updates).
 const TOPIC_BYTES: usize = 300;
+/// How many matching templates a topic remembers. One with more is compared anew at each publish: it has as many
+/// subscribers at least, beside whose deliveries the comparing is little, and memory stays bounded.
+const REMEMBERED_TEMPLATES: usize = 64;
 
 /// One selector's updates and subscribers.
 #[derive(Debug)]
 pub(crate) struct Node {
     matcher: Matcher,
-    /// The retained updates that match, ascending. Not kept for `*`, which has them all.
+    /// A topic's retained updates, ascending. Empty for the others.
     updates: VecDeque<u64>,
     /// Who subscribed to this selector, in no order.
     pub(crate) subscribers: Vec<SubscriberKey>,
@@ -37,10 +43,19 @@ pub(crate) struct Node {
 enum Matcher {
     /// `*`.
     All,
-    /// A topic, and the nodes of the templates that match it.
-    Topic { name: Arc<str>, templates: Vec<NodeKey> },
-    /// A template.
-    Template(Selector),
+    /// A topic, and the templates that are known to match it.
+    Topic { name: Arc<str>, known: Known },
+    /// A template, and when it came.
+    Template { selector: Selector, serial: u64 },
+}
+
+/// The templates that a topic was compared with.
+#[derive(Debug, Default)]
+struct Known {
+    /// Those that match, or none when they are too many to remember.
+    matching: Vec<(u64, NodeKey)>,
+    /// All templates up to this serial have been compared.
+    compared: u64,
 }
 
 /// All nodes, found by selector.
@@ -49,12 +64,12 @@ pub(crate) struct Index {
     nodes: Slab<Node>,
     all: NodeKey,
     topics: HashMap<Arc<str>, NodeKey>,
-    /// The same in order, so that a template looks only at the topics that begin as it does.
-    sorted_topics: BTreeMap<Arc<str>, NodeKey>,
     templates: HashMap<Arc<str>, NodeKey>,
-    /// The templates by the text before their first expression, so that a new topic looks only at those that begin as
-    /// it does.
-    templates_by_prefix: BTreeMap<Box<str>, Vec<NodeKey>>,
+    /// The templates by the text before their first expression, so that a topic is compared only with those that begin as
+    /// it does; then by age, so that it is compared with each once.
+    templates_by_prefix: BTreeMap<Box<str>, BTreeMap<u64, NodeKey>>,
+    /// The serial of the newest template.
+    newest_template: u64,
     /// How many topics have a retained update, and what they weigh.
     retained_topics: usize,
     retained_bytes: usize,
@@ -68,9 +83,9 @@ impl Index {
             nodes,
             all,
             topics: HashMap::new(),
-            sorted_topics: BTreeMap::new(),
             templates: HashMap::new(),
             templates_by_prefix: BTreeMap::new(),
+            newest_template: 0,
             retained_topics: 0,
             retained_bytes: 0,
         }
@@ -99,6 +114,11 @@ impl Index {
         self.nodes.get_mut(key)
     }
 
+    /// A topic's node, if it has one.
+    pub(crate) fn topic(&self, topic: &str) -> Option<NodeKey> {
+        self.topics.get(topic).copied()
+    }
+
     /// How many subscribers the selector has.
     pub(crate) fn subscribers(&self, selector: &Selector) -> usize {
         let key = match selector.kind() {
@@ -123,7 +143,7 @@ impl Index {
         names.into_boxed_slice()
     }
 
-    /// Lists a new update under every node that matches, and calls `reached` with the subscribers of each.
+    /// Lists a new update under its topics, and calls `reached` with the subscribers of each node that matches.
     pub(crate) fn append(
         &mut self,
         update: &LoggedUpdate,
@@ -137,12 +157,9 @@ impl Index {
                 self.retained_topics += 1;
                 self.retained_bytes += Self::weight(topic);
             }
-            node.list(seq);
+            node.updates.push_back(seq);
             reached(&node.subscribers);
-            self.each_template(key, |node| {
-                node.list(seq);
-                reached(&node.subscribers);
-            });
+            self.each_template(key, topic, |node| reached(&node.subscribers));
         }
         if let Some(node) = self.nodes.get(self.all) {
             reached(&node.subscribers);
@@ -151,12 +168,10 @@ impl Index {
 
     /// Forgets an update that left the log, and the topics that had no other.
     pub(crate) fn evict(&mut self, update: &LoggedUpdate) {
-        let seq = update.position.seq;
         for topic in &update.topics {
             let Some(&key) = self.topics.get(topic) else { continue };
-            self.each_template(key, |node| node.forget_through(seq));
             if let Some(node) = self.nodes.get_mut(key) {
-                node.forget_through(seq);
+                node.forget_through(update.position.seq);
                 if node.updates.is_empty() {
                     self.retained_topics -= 1;
                     self.retained_bytes -= Self::weight(topic);
@@ -175,29 +190,33 @@ impl Index {
         }
     }
 
-    /// Removes a node that has neither updates nor subscribers. A template's goes with its last subscriber.
+    /// Removes a node that has neither updates nor subscribers.
     pub(crate) fn drop_if_unused(&mut self, key: NodeKey) {
         let Some(node) = self.nodes.get(key) else { return };
-        if !node.subscribers.is_empty() {
+        if !node.subscribers.is_empty() || !node.updates.is_empty() {
             return;
         }
         match &node.matcher {
-            Matcher::Topic { name, .. } if node.updates.is_empty() => {
+            Matcher::All => return,
+            Matcher::Topic { name, .. } => {
                 self.topics.remove(name);
-                self.sorted_topics.remove(name);
             }
-            Matcher::Template(selector) => {
-                let selector = selector.clone();
-                self.forget_template(key, &selector);
+            Matcher::Template { selector, serial } => {
+                self.templates.remove(selector.as_str());
+                if let Some(alike) = self.templates_by_prefix.get_mut(prefix(selector)) {
+                    alike.remove(serial);
+                    if alike.is_empty() {
+                        self.templates_by_prefix.remove(prefix(selector));
+                    }
+                }
             }
-            Matcher::All | Matcher::Topic { .. } => return,
         }
         self.nodes.remove(key);
     }
 
-    /// Whether a node has every update of the log.
-    pub(crate) fn is_all(&self, key: NodeKey) -> bool {
-        key == self.all
+    /// The node of `*`.
+    pub(crate) fn all(&self) -> NodeKey {
+        self.all
     }
 
     fn topic_node(&mut self, topic: &str) -> NodeKey {
@@ -205,12 +224,9 @@ impl Index {
             return key;
         }
         let name: Arc<str> = topic.into();
-        let templates = self.templates_beginning(topic).filter(|&key| self.matches(key, topic));
-        let templates = templates.collect();
-        let matcher = Matcher::Topic { name: Arc::clone(&name), templates };
+        let matcher = Matcher::Topic { name: Arc::clone(&name), known: Known::default() };
         let key = self.nodes.insert(Node::new(matcher));
-        self.topics.insert(Arc::clone(&name), key);
-        self.sorted_topics.insert(name, key);
+        self.topics.insert(name, key);
         key
     }
 
@@ -218,91 +234,80 @@ impl Index {
         if let Some(&key) = self.templates.get(selector.as_str()) {
             return key;
         }
-        let key = self.nodes.insert(Node::new(Matcher::Template(selector.clone())));
+        self.newest_template += 1;
+        let serial = self.newest_template;
+        let matcher = Matcher::Template { selector: selector.clone(), serial };
+        let key = self.nodes.insert(Node::new(matcher));
         self.templates.insert(selector.as_str().into(), key);
-        self.templates_by_prefix.entry(prefix(selector).into()).or_default().push(key);
-        let mut updates = Vec::new();
-        for topic in self.topics_beginning(prefix(selector)) {
-            if let Some(node) = self.nodes.get_mut(topic)
-                && let Matcher::Topic { name, templates } = &mut node.matcher
-                && selector.matches(name)
-            {
-                templates.push(key);
-                updates.extend(&node.updates);
-            }
-        }
-        updates.sort_unstable();
-        updates.dedup();
-        if let Some(node) = self.nodes.get_mut(key) {
-            node.updates = updates.into();
-        }
+        self.templates_by_prefix.entry(prefix(selector).into()).or_default().insert(serial, key);
         key
     }
 
-    fn forget_template(&mut self, key: NodeKey, selector: &Selector) {
-        self.templates.remove(selector.as_str());
-        if let Some(keys) = self.templates_by_prefix.get_mut(prefix(selector)) {
-            keys.retain(|&other| other != key);
-            if keys.is_empty() {
-                self.templates_by_prefix.remove(prefix(selector));
+    /// Calls `visit` with the node of each template that matches a topic.
+    fn each_template(&mut self, key: NodeKey, topic: &str, mut visit: impl FnMut(&Node)) {
+        // Taken out, for other nodes are looked at meanwhile, and put back.
+        let Some(known) = self.nodes.get_mut(key).and_then(Node::known) else { return };
+        let Known { mut matching, mut compared } = std::mem::take(known);
+        // Templates that went are told by their serial: another one may have their place.
+        matching.retain(|&(serial, key)| self.serial(key) == Some(serial));
+        if compared < self.newest_template {
+            let newer = self.templates_beginning(topic, compared);
+            matching.extend(newer.filter(|&(_, key)| self.matches(key, topic)));
+            compared = self.newest_template;
+        }
+        for &(_, key) in &matching {
+            if let Some(node) = self.nodes.get(key) {
+                visit(node);
             }
         }
-        for topic in self.topics_beginning(prefix(selector)) {
-            if let Some(templates) = self.nodes.get_mut(topic).and_then(Node::templates) {
-                templates.retain(|&other| other != key);
-            }
+        if matching.len() > REMEMBERED_TEMPLATES {
+            (matching, compared) = (Vec::new(), 0);
+        }
+        if let Some(known) = self.nodes.get_mut(key).and_then(Node::known) {
+            *known = Known { matching, compared };
         }
     }
 
-    /// The topics that begin with a text.
-    fn topics_beginning(&self, prefix: &str) -> Vec<NodeKey> {
-        self.sorted_topics
-            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
-            .take_while(|(topic, _)| topic.starts_with(prefix))
-            .map(|(_, &key)| key)
-            .collect()
-    }
-
-    /// The templates whose prefix a topic begins with. Between two such prefixes lie only texts that go on otherwise
-    /// than the topic does, so that each step goes back to the next shorter prefix that can be one.
-    fn templates_beginning(&self, topic: &str) -> impl Iterator<Item = NodeKey> {
+    /// The templates that are newer than a serial and whose prefix a topic begins with. Between two such prefixes lie only
+    /// texts that go on otherwise than the topic does, so that each step goes back to the next shorter prefix that can
+    /// be one.
+    fn templates_beginning(
+        &self,
+        topic: &str,
+        compared: u64,
+    ) -> impl Iterator<Item = (u64, NodeKey)> {
         let mut shorter = Bound::Included(topic);
         std::iter::from_fn(move || {
             loop {
                 let range = (Bound::Unbounded, shorter);
-                let (prefix, keys) = self.templates_by_prefix.range::<str, _>(range).next_back()?;
+                let (prefix, alike) =
+                    self.templates_by_prefix.range::<str, _>(range).next_back()?;
                 let common = common_prefix(prefix, topic);
                 if common.len() == prefix.len() {
                     shorter = Bound::Excluded(common);
-                    return Some(keys.iter().copied());
+                    return Some(alike.range((Bound::Excluded(compared), Bound::Unbounded)));
                 }
                 shorter = Bound::Included(common);
             }
         })
         .flatten()
+        .map(|(&serial, &key)| (serial, key))
+    }
+
+    fn serial(&self, key: NodeKey) -> Option<u64> {
+        match self.nodes.get(key)?.matcher {
+            Matcher::Template { serial, .. } => Some(serial),
+            Matcher::All | Matcher::Topic { .. } => None,
+        }
     }
 
     fn matches(&self, template: NodeKey, topic: &str) -> bool {
-        let Some(Node { matcher: Matcher::Template(selector), .. }) = self.nodes.get(template)
+        let Some(Node { matcher: Matcher::Template { selector, .. }, .. }) =
+            self.nodes.get(template)
         else {
             return false;
         };
         selector.matches(topic)
-    }
-
-    /// Calls `visit` with the node of each template that matches a topic.
-    fn each_template(&mut self, topic: NodeKey, mut visit: impl FnMut(&mut Node)) {
-        // Taken out, for the nodes are changed meanwhile, and put back.
-        let Some(templates) = self.nodes.get_mut(topic).and_then(Node::templates) else { return };
-        let kept = std::mem::take(templates);
-        for &template in &kept {
-            if let Some(node) = self.nodes.get_mut(template) {
-                visit(node);
-            }
-        }
-        if let Some(templates) = self.nodes.get_mut(topic).and_then(Node::templates) {
-            *templates = kept;
-        }
     }
 }
 
@@ -323,17 +328,10 @@ impl Node {
     }
 
     /// The templates that match, where the node is a topic's.
-    fn templates(&mut self) -> Option<&mut Vec<NodeKey>> {
+    fn known(&mut self) -> Option<&mut Known> {
         match &mut self.matcher {
-            Matcher::Topic { templates, .. } => Some(templates),
-            Matcher::All | Matcher::Template(_) => None,
-        }
-    }
-
-    /// Lists an update; one with two topics that match is listed once.
-    fn list(&mut self, seq: u64) {
-        if self.updates.back() != Some(&seq) {
-            self.updates.push_back(seq);
+            Matcher::Topic { known, .. } => Some(known),
+            Matcher::All | Matcher::Template { .. } => None,
         }
     }
 
@@ -364,7 +362,6 @@ mod tests {
         /// How many topics, templates and other entries there are; none when nobody needs any.
         pub(crate) fn entries(&self) -> usize {
             self.topics.len()
-                + self.sorted_topics.len()
                 + self.templates.len()
                 + self.templates_by_prefix.len()
                 + self.retained_topics
@@ -404,7 +401,7 @@ mod tests {
 
     /// What a publish touches: templates that are compared with a new topic, nodes, and subscribers.
     fn touched(index: &mut Index, topic: &str) -> (usize, usize, usize) {
-        let compared = index.templates_beginning(topic).count();
+        let compared = index.templates_beginning(topic, 0).count();
         let topics = index.intern(&[topic.to_owned()]);
         let (mut nodes, mut subscribers) = (0, 0);
         index.append(&update(&topics[0]), |reached| {
@@ -426,10 +423,31 @@ mod tests {
     }
 
     #[test]
-    fn a_new_template_looks_only_at_the_topics_that_begin_as_it_does() {
-        let index = index((0..10_000).map(|n| format!("{n}/x")));
-        assert_eq!(index.topics_beginning("123/").len(), 1);
-        assert_eq!(index.topics_beginning("12").len(), 111);
+    fn a_template_costs_the_same_to_subscribe_to_whatever_it_matches() {
+        // A template without a prefix used to be compared with every topic under the lock, and a list of the whole log was
+        // kept for it: one request with 900 of them stopped the hub for half a minute.
+        let mut index = Index::new();
+        let topics: Vec<_> = (0..1_000).map(|n| format!("{n}")).collect();
+        for topic in &index.intern(&topics) {
+            index.append(&update(topic), |_| {});
+        }
+        for n in 0..1_000 {
+            let key = index.enter(&Selector::new(format!("{{a{n}}}")));
+            index.node_mut(key).unwrap().subscribers.push(n);
+        }
+        let listed: usize = index.nodes.iter().map(|(_, node)| node.updates.len()).sum();
+        assert_eq!(listed, topics.len(), "only topics list updates");
+        let remembered = |index: &Index| -> usize {
+            let known = |node: &Node| match &node.matcher {
+                Matcher::Topic { known, .. } => known.matching.len(),
+                _ => 0,
+            };
+            index.nodes.iter().map(|(_, node)| known(node)).sum()
+        };
+        assert_eq!(remembered(&index), 0, "nothing was compared yet");
+        assert_eq!(touched(&mut index, "7"), (1_000, 1_002, 1_000));
+        assert_eq!(remembered(&index), 0, "too many to remember");
+        assert_eq!(touched(&mut index, "7"), (1_000, 1_002, 1_000), "and found again");
     }
 
     proptest! {
@@ -440,9 +458,9 @@ mod tests {
         ) {
             let index = index(prefixes.iter().map(|prefix| format!("{prefix}{{x}}")));
             let mut found: Vec<_> = index
-                .templates_beginning(&topic)
-                .map(|key| match &index.node(key).unwrap().matcher {
-                    Matcher::Template(selector) => prefix(selector).to_owned(),
+                .templates_beginning(&topic, 0)
+                .map(|(_, key)| match &index.node(key).unwrap().matcher {
+                    Matcher::Template { selector, .. } => prefix(selector).to_owned(),
                     other => panic!("{other:?} is no template"),
                 })
                 .collect();

@@ -21,16 +21,17 @@ use crate::error::{PublishError, SubscribeError};
 use crate::index::{Index, NodeKey, SubscriberKey};
 use crate::log::{Found, Log};
 use crate::position::{Epoch, Position};
+use crate::selector::{Kind, Selector};
 use crate::subscriber::{Start, Subscriber};
 use crate::subscription::{Delivery, Gap, Resume};
 use crate::update::{Idempotency, LoggedUpdate, Receipt, Update};
 
 /// How many updates one read gives at the most, so that the lock is held briefly.
 const READ_UPDATES: usize = 64;
-/// After how many bytes a read gives no further update.
+/// How many bytes one read gives at the most, but for a single update that is larger.
 const READ_BYTES: usize = 16 * 1024;
 /// How many updates one read looks at in search of some that the subscriber may receive.
-const READ_CANDIDATES: usize = 4096;
+const READ_CANDIDATES: usize = 1024;
 
 #[derive(Debug)]
 pub(crate) struct State {
@@ -51,6 +52,8 @@ pub(crate) struct Member {
     pub(crate) subscriber: Arc<Subscriber>,
     /// Its nodes, ascending, and its slot in each one's list of subscribers.
     places: Vec<Place>,
+    /// The templates among its selectors.
+    templates: Box<[Selector]>,
     /// The cursor: the first update it is still owed.
     owed: Option<u64>,
     /// Set when updates that it may have been owed are lost and it was not told yet.
@@ -198,7 +201,10 @@ impl State {
         let (resume, from, gap) = self.resolve(start);
         let key = self.members.vacant_key();
         let places = self.enter(key, &subscriber);
-        let mut member = Member { subscriber, places, owed: None, gap, closed: None, waker: None };
+        let is_template = |selector: &&Selector| selector.kind() == Kind::Template;
+        let templates = subscriber.selectors.iter().filter(is_template).cloned().collect();
+        let mut member =
+            Member { subscriber, places, templates, owed: None, gap, closed: None, waker: None };
         if let Some(from) = from {
             (_, member.owed) = self.collect(&member, from, 0);
         }
@@ -353,10 +359,13 @@ impl State {
             if looked_at == READ_CANDIDATES {
                 return (updates, Some(seq));
             }
-            let Some(update) = self.log.at(seq).filter(|update| member.may_receive(update)) else {
-                continue;
+            let receives = |update: &&Arc<LoggedUpdate>| {
+                member.may_receive(update) && self.matches(member, update)
             };
-            if updates.len() == count || bytes >= READ_BYTES {
+            let Some(update) = self.log.at(seq).filter(receives) else { continue };
+            // A large frame goes out by itself, shared, rather than copied behind others.
+            let full = bytes > 0 && bytes + update.frame.len() > READ_BYTES;
+            if updates.len() == count || full {
                 return (updates, Some(seq));
             }
             bytes += update.frame.len();
@@ -365,14 +374,30 @@ impl State {
         (updates, None)
     }
 
-    /// The retained updates from a seq on that match a subscriber's selectors: ascending, each once.
+    /// Whether an update that is a candidate matches a subscriber's selectors. Of those without a template it does.
+    fn matches(&self, member: &Member, update: &LoggedUpdate) -> bool {
+        if member.templates.is_empty() {
+            return true;
+        }
+        let has_place = |key| member.places.binary_search_by_key(&key, |place| place.node).is_ok();
+        has_place(self.index.all())
+            || update.topics().any(|topic| {
+                self.index.topic(topic).is_some_and(has_place)
+                    || member.templates.iter().any(|template| template.matches(topic))
+            })
+    }
+
+    /// The retained updates from a seq on that may match a subscriber's selectors: ascending, each once. With a template
+    /// among the selectors all may: the search goes through the log in steps of [`READ_CANDIDATES`].
     fn candidates<'a>(
         &'a self,
         member: &'a Member,
         from: u64,
     ) -> Box<dyn Iterator<Item = u64> + 'a> {
         let from = from.max(self.log.oldest());
-        if member.places.iter().any(|place| self.index.is_all(place.node)) {
+        let everything = !member.templates.is_empty()
+            || member.places.iter().any(|place| place.node == self.index.all());
+        if everything {
             return Box::new(from..self.log.next());
         }
         let mut nodes = member.places.iter().filter_map(|place| self.index.node(place.node));

@@ -154,6 +154,7 @@ fn subscribe_row(error: &SubscribeError) -> Row {
     match error {
         SubscribeError::NoSelector => row(S::BAD_REQUEST, "missing_topic"),
         SubscribeError::TooManySelectors { .. } => row(S::BAD_REQUEST, "too_many_selectors"),
+        SubscribeError::TooManyTemplates { .. } => row(S::BAD_REQUEST, "too_many_templates"),
         SubscribeError::HubFull { .. } => later(S::SERVICE_UNAVAILABLE, "hub_full"),
         SubscribeError::UserFull { .. } => later(S::TOO_MANY_REQUESTS, "user_limit"),
         SubscribeError::AddressFull { .. } => later(S::TOO_MANY_REQUESTS, "address_limit"),

@@ -100,6 +100,17 @@ fn one_subscription_has_no_more_selectors_than_it_may() {
 }
 
 #[test]
+fn one_subscription_has_no_more_templates_than_it_may() {
+    let hub = roomy_hub();
+    let templates =
+        |count: usize| -> Vec<String> { (0..count).map(|n| format!("{{a{n}}}")).collect() };
+    let of = |texts: &[String]| subscriber(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(refusal(&hub, of(&templates(64))), None);
+    let error = SubscribeError::TooManyTemplates { limit: 64 };
+    assert_eq!(refusal(&hub, of(&templates(65))), Some(error));
+}
+
+#[test]
 fn a_subscription_without_a_selector_is_refused() {
     assert_eq!(refusal(&roomy_hub(), subscriber(&[])), Some(SubscribeError::NoSelector));
 }
