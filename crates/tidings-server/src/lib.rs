@@ -12,6 +12,8 @@ mod config;
 mod connection;
 mod cors;
 mod dashboard;
+#[cfg(test)]
+mod documented;
 mod error;
 mod headers;
 mod mercure;

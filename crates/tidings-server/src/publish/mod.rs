@@ -14,6 +14,8 @@ use serde::Serialize;
 use tidings_hub::{Grants, Receipt, Update};
 use tidings_wire::EventId;
 
+#[cfg(test)]
+pub(crate) use draft::IdFault;
 pub(crate) use draft::{DraftError, DraftLimits};
 use json::JsonUpdates;
 
