@@ -1,4 +1,7 @@
-// The words of a divider row: what the hub's own events mean to whoever watches.
+// The words of a divider row: what the hub's own events mean to whoever watches. A publisher may use these types too, so
+// no member is taken for granted.
+
+import { counted } from './format.js';
 
 const WORDS = {
   gap: (data) => `Gap: ${lost(data)}`,
@@ -14,17 +17,21 @@ export function noticeWords(type, data) {
   return WORDS[type](data);
 }
 
-function lost({ after, oldest, lost: updates, reason }) {
-  const many = known(updates, (n) => `${n} updates`) || 'updates';
-  const since = typeof after === 'string' && after !== '' ? ` after ${after}` : '';
-  const joint = since === '' ? '' : ' and';
-  const until = typeof oldest === 'string' && oldest !== '' ? `${joint} before ${oldest}` : '';
-  const why = plain(reason) === undefined ? '' : ` (${plain(reason)})`;
-  return `${many}${since}${until} were lost, as the log no longer has them${why}.`;
+function lost({ last_event_id: lastId, missed, resumed_after: resumedAfter }) {
+  const after = text(lastId) === undefined ? '' : ` after ${lastId}`;
+  // Where the number is missing, the id is from another log: the hub was started again, or its log was replaced.
+  const what = Number.isFinite(missed)
+    ? `${counted(missed, 'update')}${after}, on whatever topics, left the log before this page could read them.`
+    : `updates${after} may be lost, as the hub’s log does not know that id.`;
+  return text(resumedAfter) === undefined ? what : `${what} Going on after ${resumedAfter}.`;
+}
+
+function text(value) {
+  return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
 function plain(reason) {
-  return typeof reason === 'string' && reason !== '' ? reason.replaceAll('_', ' ') : undefined;
+  return text(reason)?.replaceAll('_', ' ');
 }
 
 function known(value, words) {

@@ -37,8 +37,7 @@ const stream = new Stream({
   },
   onResume(lastId, awayMs) {
     resumes += 1;
-    const away = `Connected again after ${duration(awayMs / 1000)}`;
-    list.note('note', lastId === '' ? `${away}; no id was known to resume after.` : `${away}, resumed after ${lastId}.`);
+    list.note('note', `Connected again after ${duration(awayMs / 1000)}, ${resumeWords(lastId)}`);
     showPosition();
   },
 });
@@ -70,6 +69,11 @@ const publisher = new Publisher($('#publish-form'), $('#publish-result'), (type)
   stream.listen(type);
   keepInAddress();
 });
+
+function resumeWords(lastId) {
+  if (lastId === null) return 'without an id to resume after: what was published meanwhile is not here.';
+  return lastId === '' ? 'resuming where the stream was.' : `resuming after ${lastId}.`;
+}
 
 function chooseTopics() {
   stream.subscribe(topics.names);

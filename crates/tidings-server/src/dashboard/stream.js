@@ -1,8 +1,9 @@
 // The one subscription of this page: a plain EventSource, what state it is in, and how it comes back.
 //
-// EventSource reconnects by itself after a network error and resumes with `Last-Event-ID`. Three things are left to the
-// page: a new EventSource when the topics change (`lastEventID` in the query carries the position over), finding out why
-// the browser gave up for good (it hides the status), and telling a refusal, which arrives as an event, from a success.
+// EventSource reconnects by itself after a network error and resumes with `Last-Event-ID`; the hub tells it where it is
+// even before the first event, in a block without data that the page does not see. Three things are left to the page: a
+// new EventSource when the topics change (`lastEventID` in the query carries the position over), finding out why the
+// browser gave up for good (it hides the status), and telling a refusal, which arrives as an event, from a success.
 
 import { describe } from './problem.js';
 
@@ -24,7 +25,8 @@ const MAX_RETRY_MS = 30_000;
 
 /**
  * Calls `onState({ state, detail, retryAt })` with `open`, `connecting`, `refused` or `closed`; `onEvent(event)` for
- * updates; `onNotice(type, data)` for the hub's own events; `onResume(lastId, awayMs)` after a loss.
+ * updates; `onNotice(type, data)` for the hub's own events; `onResume(lastId, awayMs)` after a loss, where `lastId` is null
+ * if the stream could not resume, and empty if only the browser knows the id.
  */
 export class Stream {
   #on;
@@ -35,6 +37,8 @@ export class Stream {
   #state = 'closed';
   #lastId = '';
   #refusal = null;
+  #turnedAway = false;
+  #startsAnew = false;
   #lostAt = null;
   #wasOpen = false;
   #failures = 0;
@@ -49,7 +53,7 @@ export class Stream {
     return this.#lastId;
   }
 
-  /** Subscribes to these selectors; the position is kept, so nothing published in between is missed. */
+  /** Subscribes to these selectors. Once an event was seen, nothing published in between is missed. */
   subscribe(topics) {
     this.#topics = [...topics];
     this.#connect(this.#lastId);
@@ -88,6 +92,8 @@ export class Stream {
     this.#source?.close();
     this.#source = null;
     this.#refusal = null;
+    this.#turnedAway = false;
+    this.#startsAnew = from === '';
     if (this.#topics.length === 0) {
       this.#lostAt = null;
       this.#tell('closed', 'No topic is chosen. Add one to subscribe.');
@@ -117,8 +123,12 @@ export class Stream {
 
   #accepted() {
     clearTimeout(this.#timer);
-    if (this.#lostAt !== null && this.#wasOpen) this.#on.onResume(this.#lastId, performance.now() - this.#lostAt);
+    if (this.#lostAt !== null && this.#wasOpen) {
+      this.#on.onResume(this.#startsAnew ? null : this.#lastId, performance.now() - this.#lostAt);
+    }
     this.#wasOpen = true;
+    this.#startsAnew = false;
+    this.#turnedAway = false;
     this.#lostAt = null;
     this.#refusal = null;
     this.#failures = 0;
@@ -149,6 +159,7 @@ export class Stream {
     this.#lostAt ??= performance.now();
     if (this.#refusal === null || this.#refusal.reason !== data.reason) this.#on.onNotice('refused', data);
     this.#refusal = data;
+    this.#turnedAway = true;
     this.#tellRefusal();
   }
 
@@ -163,10 +174,11 @@ export class Stream {
     this.#lostAt ??= performance.now();
     if (source.readyState === EventSource.CLOSED) {
       void this.#diagnose();
-    } else if (this.#refusal === null) {
-      this.#tell('connecting', `The connection was lost. ${this.#resumeWords()}`);
+    } else if (this.#turnedAway) {
+      // The end of the stream that brought the refusal.
+      this.#turnedAway = false;
     } else {
-      this.#tellRefusal();
+      this.#tell('connecting', `The connection was lost. ${this.#resumeWords()}`);
     }
   }
 

@@ -1,5 +1,6 @@
 //! The built program, run as a user runs it.
 //!
+//! - `browser`: the dashboard in a real Chromium
 //! - `cli`: exit codes, what goes to which stream, the configuration
 //! - `token`: what a minted token holds
 //! - `publish`: the request a hub gets, and what its answers become
@@ -7,6 +8,7 @@
 //! - `support`: the program, and a scripted hub
 #![expect(clippy::unwrap_used, reason = "helper functions of the tests fail by panicking")]
 
+mod browser;
 mod cli;
 mod publish;
 mod subscribe;
