@@ -4,6 +4,7 @@
 //! - `smoke`: the main job, end to end.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test fails by panicking"

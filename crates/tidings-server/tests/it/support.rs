@@ -151,7 +151,7 @@ impl Client {
 
     /// Reads more bytes; `false` at the end of the connection.
     async fn read_more(&mut self) -> bool {
-        let mut chunk = [0; 16 * 1024];
+        let mut chunk = vec![0; 16 * 1024];
         let read = tokio::time::timeout(PATIENCE, self.socket.read(&mut chunk)).await;
         let read = read.expect("nothing came in time").unwrap_or_default();
         self.unread.extend_from_slice(&chunk[..read]);
