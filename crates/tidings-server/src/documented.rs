@@ -113,6 +113,7 @@ fn hub_refusals() -> Vec<Refusal> {
     let subscribe = [
         SubscribeError::NoSelector,
         SubscribeError::TooManySelectors { limit: 1 },
+        SubscribeError::TooManyTemplates { limit: 1 },
         SubscribeError::HubFull { limit: 1 },
         SubscribeError::UserFull { limit: 1 },
         SubscribeError::AddressFull { limit: 1 },

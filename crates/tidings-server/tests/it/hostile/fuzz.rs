@@ -5,6 +5,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use proptest::string::{RegexGeneratorStrategy, string_regex};
 use tidings_server::{Fate, Peer};
 use tokio::io::AsyncWriteExt as _;
 use tokio::runtime::Runtime;
@@ -12,8 +13,6 @@ use tokio::runtime::Runtime;
 use super::reasons;
 use crate::support::TestServer;
 
-/// How many requests each test makes up.
-const REQUESTS: u32 = 500;
 /// The longest request that is taken for a seed.
 const MAX_SEED_BYTES: usize = 2_000;
 /// What may be answered to a request that comes by itself.
@@ -75,6 +74,11 @@ fn apply(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
     bytes
 }
 
+/// As many requests as `PROPTEST_CASES` says, else 256. What fails becomes a case of a table, not a file of seeds.
+fn config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
+}
+
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
 }
@@ -95,9 +99,7 @@ fn requests_with_noise_in_them_are_answered_or_closed_and_harm_nobody() {
         .map(|case| case.request)
         .filter(|request| request.len() <= MAX_SEED_BYTES)
         .collect();
-    let config =
-        ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(REQUESTS) };
-    proptest!(config, |(seed: Index, changes in prop::collection::vec(change(), 1..12))| {
+    proptest!(config(), |(seed: Index, changes in prop::collection::vec(change(), 1..12))| {
         let bytes = apply(seed.get(&seeds).clone(), &changes);
         runtime.block_on(async {
             let mut client = server.connect().await;
@@ -117,6 +119,11 @@ fn requests_with_noise_in_them_are_answered_or_closed_and_harm_nobody() {
     runtime.block_on(goes_on(&server));
 }
 
+/// Texts that a regular expression matches, which is read once.
+fn text(pattern: &str) -> RegexGeneratorStrategy<String> {
+    string_regex(pattern).unwrap()
+}
+
 /// A request's parts as HTTP has taken them apart.
 fn parts() -> impl Strategy<Value = (Method, Uri, Vec<(HeaderName, HeaderValue)>, Vec<u8>)> {
     let method = prop::sample::select(vec![
@@ -129,12 +136,14 @@ fn parts() -> impl Strategy<Value = (Method, Uri, Vec<(HeaderName, HeaderValue)>
     let path = prop_oneof![
         Just("/events".to_owned()),
         Just("/.well-known/mercure".to_owned()),
-        "/.well-known/mercure/subscriptions(/[a-z%0-9{}+]{0,12}){0,3}",
-        "/[!-~]{0,20}",
+        text("/.well-known/mercure/subscriptions(/[a-z%0-9{}+]{0,12}){0,3}"),
+        text("/[!-~]{0,20}"),
     ];
     let query = prop_oneof![
-        "(topic|lastEventID|authorization|Last-Event-ID)=[!-~]{0,40}(&topic=[!-~]{0,40}){0,3}",
-        "[!-~]{0,80}",
+        text(
+            "(topic|lastEventID|authorization|Last-Event-ID)=[!-~]{0,40}(&topic=[!-~]{0,40}){0,3}"
+        ),
+        text("[!-~]{0,80}"),
     ];
     let uri = (path, query).prop_filter_map("no URI", |(path, query)| {
         format!("{}?{query}", path.replace(['?', '#'], "")).parse::<Uri>().ok()
@@ -179,9 +188,10 @@ fn parts() -> impl Strategy<Value = (Method, Uri, Vec<(HeaderName, HeaderValue)>
         },
     );
     let body = prop_oneof![
-        r#"(\{"(topic|data|id|type|retry|private|x)":["a-z0-9\[\]{},:\\]{0,20}\}?\n?){0,4}"#
+        text(r#"(\{"(topic|data|id|type|retry|private|x)":["a-z0-9\[\]{},:\\]{0,20}\}?\n?){0,4}"#)
             .prop_map(String::into_bytes),
-        "((topic|data|id|type|retry|private)=[!-~]{0,12}&?){0,6}".prop_map(String::into_bytes),
+        text("((topic|data|id|type|retry|private)=[!-~]{0,12}&?){0,6}")
+            .prop_map(String::into_bytes),
         prop::collection::vec(byte(), 0..200),
     ];
     (method, uri, prop::collection::vec(header, 0..6), body)
@@ -191,9 +201,7 @@ fn parts() -> impl Strategy<Value = (Method, Uri, Vec<(HeaderName, HeaderValue)>
 fn requests_made_of_noise_are_answered_and_harm_nobody() {
     let runtime = runtime();
     let server = runtime.block_on(TestServer::open());
-    let config =
-        ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(REQUESTS) };
-    proptest!(config, |((method, uri, headers, body) in parts())| {
+    proptest!(config(), |((method, uri, headers, body) in parts())| {
         let mut request = Request::new(Full::new(Bytes::from(body)));
         *request.method_mut() = method;
         *request.uri_mut() = uri;

@@ -122,8 +122,10 @@ impl Write for ThreadLog {
 fn keep_log() {
     static SUBSCRIBER: Once = Once::new();
     SUBSCRIBER.call_once(|| {
-        let kept =
-            |_: &Metadata<'_>, _: &Context<'_, Registry>| LOGGED.with_borrow(Option::is_some);
+        let kept = |line: &Metadata<'_>, _: &Context<'_, Registry>| {
+            let is_told = line.target().starts_with("tidings") || *line.level() <= Level::DEBUG;
+            is_told && LOGGED.with_borrow(Option::is_some)
+        };
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| ThreadLog);
         let lines = lines.with_filter(dynamic_filter_fn(kept));
         tracing::subscriber::set_global_default(Registry::default().with(lines)).unwrap();
@@ -163,7 +165,7 @@ impl Harness {
         let mut publishing = "Content-Type: application/x-www-form-urlencoded\r\n".to_owned();
         if !may_publish {
             let publisher = token(&["*"], &[]);
-            publishing += &format!("Authorization: Bearer {publisher}\r\n");
+            publishing = format!("{publishing}Authorization: Bearer {publisher}\r\n");
         }
         Self { server, witness, publishing, published }
     }

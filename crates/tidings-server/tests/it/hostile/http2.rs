@@ -31,6 +31,7 @@ fn config() -> ServerConfig {
 /// Opens a connection. It ends with its last request.
 async fn connect(harness: &Harness) -> SendRequest<Full<Bytes>> {
     let socket = harness.server.connect().await.socket;
+    socket.set_nodelay(true).unwrap();
     let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
     tokio::spawn(async move { drop(connection.await) });
     sender
@@ -163,7 +164,7 @@ fn cases() -> Vec<Case> {
     let frames = [
         ("noise", vec![0xff; 64]),
         ("text", b"GET /events?topic=a HTTP/1.1\r\n\r\n".to_vec()),
-        ("a frame longer than allowed", frame(DATA, 0, 1, &[0; 100_000])),
+        ("a frame longer than allowed", frame(DATA, 0, 1, &vec![0; 100_000])),
         ("data on no stream", frame(DATA, 0, 0, b"topic=a")),
         ("data on a stream that is not open", frame(DATA, 0, 1, b"topic=a")),
         ("headers that cannot be unpacked", frame(HEADERS, END_HEADERS, 1, &[0xff; 16])),

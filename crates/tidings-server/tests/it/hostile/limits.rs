@@ -171,6 +171,7 @@ async fn a_hub_that_goes_down_tells_newcomers_so() {
     assert_eq!(unfinished.head().await.unwrap().status, 200);
     harness.server.shut_down();
     assert_eq!(harness.witness.event().await.0, "drain");
+    assert_eq!(harness.witness.rest().await, []);
     for case in draining() {
         assert_eq!(harness.answers(&case).await, 0);
     }

@@ -22,7 +22,7 @@ pub(super) fn all() -> Vec<Case> {
         json::cases(),
         ndjson::cases(),
         routing::cases(),
-        routing::later(),
+        vec![routing::reused()],
         subscribing::cases(),
         syntax::cases(),
         tokens::cases(),

@@ -248,23 +248,20 @@ async fn a_list_of_subscriptions_is_not_had_by_odd_paths() {
     }
 }
 
-/// Guarantee 11, for several updates at once: one whose key was used for another keeps the others out, too.
+fn keyed(data: &str) -> Vec<u8> {
+    let headers = format!("{FORM}Idempotency-Key: k\r\n");
+    post_with(&headers, format!("topic=a&data={data}"))
+}
+
+/// What is refused only after a first publish with the same key.
+pub(super) fn reused() -> Case {
+    let expected = refused(422, "idempotency_key_reused", "was used for another update");
+    case("a key used again for another update", keyed("2"), expected)
+}
+
 #[tokio::test]
 async fn a_key_that_was_used_for_another_update_publishes_nothing() {
     let mut harness = Harness::open().await;
-    let keyed = |data: &str| {
-        post_with(&format!("{FORM}Idempotency-Key: k\r\n"), format!("topic=a&data={data}"))
-    };
     harness.check(&case("a first use of a key", keyed("1"), Expected::Logged)).await;
-    harness.check(&reused(&keyed("2"))).await;
-}
-
-fn reused(request: &[u8]) -> Case {
-    let expected = refused(422, "idempotency_key_reused", "was used for another update");
-    case("a key used again for another update", request, expected)
-}
-
-/// The reasons that are met only after another request.
-pub(super) fn later() -> Vec<Case> {
-    vec![reused(&get("/", ""))]
+    harness.check(&reused()).await;
 }

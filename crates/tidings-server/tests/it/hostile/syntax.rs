@@ -186,7 +186,7 @@ async fn a_request_hidden_behind_another_is_not_served() {
     for lines in [
         format!("Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n"),
         format!("Transfer-Encoding: chunked\r\nContent-Length: {length}\r\n"),
-        format!("Content-Length: 9\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n"),
+        "Content-Length: 9\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n".to_owned(),
     ] {
         let answers =
             answers(&harness.server, format!("{head}{lines}\r\n{chunks}").as_bytes()).await;
