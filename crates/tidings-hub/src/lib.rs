@@ -16,6 +16,7 @@ mod index;
 mod log;
 mod position;
 mod presence;
+mod read;
 mod selector;
 mod state;
 mod stats;

@@ -4,8 +4,6 @@
 //! of those who were up to date; a read moves it on. There is no queue: being behind, replaying after a reconnect and
 //! being up to date are the same state with another number in it.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::task::Waker;
@@ -23,15 +21,8 @@ use crate::log::{Found, Log};
 use crate::position::{Epoch, Position};
 use crate::selector::{Kind, Selector};
 use crate::subscriber::{Start, Subscriber};
-use crate::subscription::{Delivery, Gap, Resume};
+use crate::subscription::{Gap, Resume};
 use crate::update::{Idempotency, LoggedUpdate, Receipt, Update};
-
-/// How many updates one read gives at the most, so that the lock is held briefly.
-const READ_UPDATES: usize = 64;
-/// How many bytes one read gives at the most, but for a single update that is larger.
-const READ_BYTES: usize = 16 * 1024;
-/// How many updates one read looks at in search of some that the subscriber may receive.
-const READ_CANDIDATES: usize = 1024;
 
 #[derive(Debug)]
 pub(crate) struct State {
@@ -51,13 +42,13 @@ pub(crate) struct State {
 pub(crate) struct Member {
     pub(crate) subscriber: Arc<Subscriber>,
     /// Its nodes, ascending, and its slot in each one's list of subscribers.
-    places: Vec<Place>,
+    pub(crate) places: Vec<Place>,
     /// The templates among its selectors.
-    templates: Box<[Selector]>,
+    pub(crate) templates: Box<[Selector]>,
     /// The cursor: the first update it is still owed.
-    owed: Option<u64>,
+    pub(crate) owed: Option<u64>,
     /// Set when updates that it may have been owed are lost and it was not told yet.
-    gap: Option<Gap>,
+    pub(crate) gap: Option<Gap>,
     /// Set when it shall end once it has what it is owed.
     pub(crate) closed: Option<CloseReason>,
     /// Who waits for it to be owed something.
@@ -65,18 +56,9 @@ pub(crate) struct Member {
 }
 
 #[derive(Debug)]
-struct Place {
-    node: NodeKey,
+pub(crate) struct Place {
+    pub(crate) node: NodeKey,
     slot: usize,
-}
-
-/// What a read found.
-pub(crate) enum Read {
-    Ready(Delivery),
-    /// The subscriber is up to date.
-    UpToDate,
-    /// Nothing so far for this subscriber; there is more to look at.
-    Again,
 }
 
 /// Subscriptions that were told to end.
@@ -291,40 +273,6 @@ impl State {
         }
     }
 
-    /// Reads on for a subscriber: a gap, some of what it is owed, or how it ends.
-    pub(crate) fn read(&mut self, key: SubscriberKey) -> Read {
-        let oldest = self.log.oldest();
-        let before = self.log.position(oldest - 1);
-        let Some(member) = self.members.get_mut(key) else {
-            return Read::Ready(Delivery::Closed(CloseReason::Client));
-        };
-        let lost = member.owed.filter(|&owed| owed < oldest);
-        let told = member.gap.take().map(|gap| gap.grown_to(before));
-        let fallen = |from| Gap { last_event_id: None, before, missed: Some(oldest - from) };
-        if let Some(gap) = told.or_else(|| lost.map(fallen)) {
-            self.gaps += 1;
-            if lost.is_some() {
-                self.take(key, oldest, 0);
-            }
-            return Read::Ready(Delivery::Gap(gap));
-        }
-        let Some(from) = member.owed else {
-            return match member.closed {
-                Some(reason) => Read::Ready(Delivery::Closed(reason)),
-                None => Read::UpToDate,
-            };
-        };
-        let updates = self.take(key, from, READ_UPDATES);
-        if updates.is_empty() { Read::Again } else { Read::Ready(Delivery::Updates(updates)) }
-    }
-
-    /// The newest position, if the subscriber is owed nothing.
-    pub(crate) fn caught_up(&self, key: SubscriberKey) -> Option<Position> {
-        let member = self.members.get(key)?;
-        let newest = self.log.position(self.log.next() - 1);
-        (member.owed.is_none() && member.gap.is_none()).then_some(newest)
-    }
-
     /// Notes who waits for a subscriber to be owed something. Gives the waker that it had before: to drop one may run
     /// code that uses the hub, so that is not for under the lock.
     pub(crate) fn wait(&mut self, key: SubscriberKey, waker: &Waker) -> Option<Waker> {
@@ -333,100 +281,6 @@ impl State {
             Some(known) if known.will_wake(waker) => None,
             _ => member.waker.replace(waker.clone()),
         }
-    }
-
-    /// Takes up to `count` of the updates from `from` on for a subscriber, and moves its cursor to what then remains.
-    fn take(&mut self, key: SubscriberKey, from: u64, count: usize) -> Vec<Arc<LoggedUpdate>> {
-        let Some(member) = self.members.get(key) else { return Vec::new() };
-        let (updates, owed) = self.collect(member, from, count);
-        if let Some(member) = self.members.get_mut(key) {
-            member.owed = owed;
-        }
-        updates
-    }
-
-    /// Up to `count` of the updates from `from` on that a subscriber receives, and the first that it is owed then. So
-    /// that a cursor's loss is a loss, that one is an update it receives, unless the search for it was given up there.
-    fn collect(
-        &self,
-        member: &Member,
-        from: u64,
-        count: usize,
-    ) -> (Vec<Arc<LoggedUpdate>>, Option<u64>) {
-        let mut updates = Vec::new();
-        let mut bytes = 0;
-        for (looked_at, seq) in self.candidates(member, from).enumerate() {
-            if looked_at == READ_CANDIDATES {
-                return (updates, Some(seq));
-            }
-            let receives = |update: &&Arc<LoggedUpdate>| {
-                member.may_receive(update) && self.matches(member, update)
-            };
-            let Some(update) = self.log.at(seq).filter(receives) else { continue };
-            // A large frame goes out by itself, shared, rather than copied behind others.
-            let full = bytes > 0 && bytes + update.frame.len() > READ_BYTES;
-            if updates.len() == count || full {
-                return (updates, Some(seq));
-            }
-            bytes += update.frame.len();
-            updates.push(Arc::clone(update));
-        }
-        (updates, None)
-    }
-
-    /// Whether an update that is a candidate matches a subscriber's selectors. Of those without a template it does.
-    fn matches(&self, member: &Member, update: &LoggedUpdate) -> bool {
-        if member.templates.is_empty() {
-            return true;
-        }
-        let has_place = |key| member.places.binary_search_by_key(&key, |place| place.node).is_ok();
-        has_place(self.index.all())
-            || update.topics().any(|topic| {
-                self.index.topic(topic).is_some_and(has_place)
-                    || member.templates.iter().any(|template| template.matches(topic))
-            })
-    }
-
-    /// The retained updates from a seq on that may match a subscriber's selectors: ascending, each once. With a template
-    /// among the selectors all may: the search goes through the log in steps of [`READ_CANDIDATES`].
-    fn candidates<'a>(
-        &'a self,
-        member: &'a Member,
-        from: u64,
-    ) -> Box<dyn Iterator<Item = u64> + 'a> {
-        let from = from.max(self.log.oldest());
-        let everything = !member.templates.is_empty()
-            || member.places.iter().any(|place| place.node == self.index.all());
-        if everything {
-            return Box::new(from..self.log.next());
-        }
-        let mut nodes = member.places.iter().filter_map(|place| self.index.node(place.node));
-        if member.places.len() == 1 {
-            return Box::new(
-                nodes.next().into_iter().flat_map(move |node| node.updates_from(from)),
-            );
-        }
-        // Only the lists that have something: of a thousand selectors one or two have news.
-        let mut lists = Vec::new();
-        let mut heads = BinaryHeap::new();
-        for mut list in nodes.map(|node| node.updates_from(from)) {
-            if let Some(seq) = list.next() {
-                heads.push(Reverse((seq, lists.len())));
-                lists.push(list);
-            }
-        }
-        let mut last = None;
-        Box::new(std::iter::from_fn(move || {
-            loop {
-                let Reverse((seq, which)) = heads.pop()?;
-                if let Some(next) = lists.get_mut(which).and_then(Iterator::next) {
-                    heads.push(Reverse((next, which)));
-                }
-                if last.replace(seq) != Some(seq) {
-                    return Some(seq);
-                }
-            }
-        }))
     }
 
     /// Lets up to `count` subscriptions end, each once it has what it is owed.
@@ -439,13 +293,6 @@ impl State {
             closing.wakers.extend(member.waker.take());
         }
         closing
-    }
-}
-
-impl Member {
-    /// Guarantee 6: a private update reaches only subscribers with a grant for one of its topics.
-    fn may_receive(&self, update: &LoggedUpdate) -> bool {
-        !update.is_private() || self.subscriber.grants.allows_any(update.topics())
     }
 }
 

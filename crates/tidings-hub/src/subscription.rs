@@ -10,7 +10,7 @@ use crate::close::CloseReason;
 use crate::hub::Hub;
 use crate::index::SubscriberKey;
 use crate::position::Position;
-use crate::state::Read;
+use crate::read::Read;
 use crate::subscriber::Subscriber;
 use crate::update::LoggedUpdate;
 

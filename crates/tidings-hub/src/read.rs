@@ -1,0 +1,165 @@
+//! What a subscriber is given next: the cursor's moves over the log.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use crate::close::CloseReason;
+use crate::index::SubscriberKey;
+use crate::position::Position;
+use crate::state::{Member, State};
+use crate::subscription::{Delivery, Gap};
+use crate::update::LoggedUpdate;
+
+/// How many updates one read gives at the most, so that the lock is held briefly.
+const READ_UPDATES: usize = 64;
+/// How many bytes one read gives at the most, but for a single update that is larger.
+const READ_BYTES: usize = 16 * 1024;
+/// How many updates one read looks at in search of some that the subscriber may receive.
+const READ_CANDIDATES: usize = 1024;
+
+/// What a read found.
+pub(crate) enum Read {
+    Ready(Delivery),
+    /// The subscriber is up to date.
+    UpToDate,
+    /// Nothing so far for this subscriber; there is more to look at.
+    Again,
+}
+
+impl State {
+    /// Reads on for a subscriber: a gap, some of what it is owed, or how it ends.
+    pub(crate) fn read(&mut self, key: SubscriberKey) -> Read {
+        let oldest = self.log.oldest();
+        let before = self.log.position(oldest - 1);
+        let Some(member) = self.members.get_mut(key) else {
+            return Read::Ready(Delivery::Closed(CloseReason::Client));
+        };
+        let lost = member.owed.filter(|&owed| owed < oldest);
+        let told = member.gap.take().map(|gap| gap.grown_to(before));
+        let fallen = |from| Gap { last_event_id: None, before, missed: Some(oldest - from) };
+        if let Some(gap) = told.or_else(|| lost.map(fallen)) {
+            self.gaps += 1;
+            if lost.is_some() {
+                self.take(key, oldest, 0);
+            }
+            return Read::Ready(Delivery::Gap(gap));
+        }
+        let Some(from) = member.owed else {
+            return match member.closed {
+                Some(reason) => Read::Ready(Delivery::Closed(reason)),
+                None => Read::UpToDate,
+            };
+        };
+        let updates = self.take(key, from, READ_UPDATES);
+        if updates.is_empty() { Read::Again } else { Read::Ready(Delivery::Updates(updates)) }
+    }
+
+    /// The newest position, if the subscriber is owed nothing.
+    pub(crate) fn caught_up(&self, key: SubscriberKey) -> Option<Position> {
+        let member = self.members.get(key)?;
+        let newest = self.log.position(self.log.next() - 1);
+        (member.owed.is_none() && member.gap.is_none()).then_some(newest)
+    }
+
+    /// Takes up to `count` of the updates from `from` on for a subscriber, and moves its cursor to what then remains.
+    fn take(&mut self, key: SubscriberKey, from: u64, count: usize) -> Vec<Arc<LoggedUpdate>> {
+        let Some(member) = self.members.get(key) else { return Vec::new() };
+        let (updates, owed) = self.collect(member, from, count);
+        if let Some(member) = self.members.get_mut(key) {
+            member.owed = owed;
+        }
+        updates
+    }
+
+    /// Up to `count` of the updates from `from` on that a subscriber receives, and the first that it is owed then. So
+    /// that a cursor's loss is a loss, that one is an update it receives, unless the search for it was given up there.
+    pub(crate) fn collect(
+        &self,
+        member: &Member,
+        from: u64,
+        count: usize,
+    ) -> (Vec<Arc<LoggedUpdate>>, Option<u64>) {
+        let mut updates = Vec::new();
+        let mut bytes = 0;
+        for (looked_at, seq) in self.candidates(member, from).enumerate() {
+            if looked_at == READ_CANDIDATES {
+                return (updates, Some(seq));
+            }
+            let receives = |update: &&Arc<LoggedUpdate>| {
+                member.may_receive(update) && self.matches(member, update)
+            };
+            let Some(update) = self.log.at(seq).filter(receives) else { continue };
+            // A large frame goes out by itself, shared, rather than copied behind others.
+            let full = bytes > 0 && bytes + update.frame.len() > READ_BYTES;
+            if updates.len() == count || full {
+                return (updates, Some(seq));
+            }
+            bytes += update.frame.len();
+            updates.push(Arc::clone(update));
+        }
+        (updates, None)
+    }
+
+    /// Whether an update that is a candidate matches a subscriber's selectors. Of those without a template it does.
+    fn matches(&self, member: &Member, update: &LoggedUpdate) -> bool {
+        if member.templates.is_empty() {
+            return true;
+        }
+        let has_place = |key| member.places.binary_search_by_key(&key, |place| place.node).is_ok();
+        has_place(self.index.all())
+            || update.topics().any(|topic| {
+                self.index.topic(topic).is_some_and(has_place)
+                    || member.templates.iter().any(|template| template.matches(topic))
+            })
+    }
+
+    /// The retained updates from a seq on that may match a subscriber's selectors: ascending, each once. With a template
+    /// among the selectors all may: the search goes through the log in steps of [`READ_CANDIDATES`].
+    fn candidates<'a>(
+        &'a self,
+        member: &'a Member,
+        from: u64,
+    ) -> Box<dyn Iterator<Item = u64> + 'a> {
+        let from = from.max(self.log.oldest());
+        let everything = !member.templates.is_empty()
+            || member.places.iter().any(|place| place.node == self.index.all());
+        if everything {
+            return Box::new(from..self.log.next());
+        }
+        let mut nodes = member.places.iter().filter_map(|place| self.index.node(place.node));
+        if member.places.len() == 1 {
+            return Box::new(
+                nodes.next().into_iter().flat_map(move |node| node.updates_from(from)),
+            );
+        }
+        // Only the lists that have something: of a thousand selectors one or two have news.
+        let mut lists = Vec::new();
+        let mut heads = BinaryHeap::new();
+        for mut list in nodes.map(|node| node.updates_from(from)) {
+            if let Some(seq) = list.next() {
+                heads.push(Reverse((seq, lists.len())));
+                lists.push(list);
+            }
+        }
+        let mut last = None;
+        Box::new(std::iter::from_fn(move || {
+            loop {
+                let Reverse((seq, which)) = heads.pop()?;
+                if let Some(next) = lists.get_mut(which).and_then(Iterator::next) {
+                    heads.push(Reverse((next, which)));
+                }
+                if last.replace(seq) != Some(seq) {
+                    return Some(seq);
+                }
+            }
+        }))
+    }
+}
+
+impl Member {
+    /// Guarantee 6: a private update reaches only subscribers with a grant for one of its topics.
+    pub(crate) fn may_receive(&self, update: &LoggedUpdate) -> bool {
+        !update.is_private() || self.subscriber.grants.allows_any(update.topics())
+    }
+}
