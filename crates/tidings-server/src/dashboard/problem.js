@@ -1,4 +1,5 @@
-// What the hub says when it turns a request away: `application/problem+json`, or plain text from something in between.
+// What the hub says when it turns a request away: `application/problem+json`, or plain text from something in between. And
+// what it means that it says nothing.
 
 /** The part of a body that is not a problem document which is worth showing, in characters. */
 const MAX_TEXT_CHARS = 300;
@@ -22,6 +23,15 @@ export async function describe(response) {
   const meaning = MEANINGS[response.status] ?? '';
   const sentence = words === '' ? `The hub answered ${code}. ${meaning}` : `${words.replace(/[.\s]+$/, '')} (${code}).`;
   return (response.status === 401 ? `${sentence} ${SIGN_IN}` : sentence).trim();
+}
+
+/** What a request without an answer means, by the error that `fetch` threw. */
+export function unanswered(error, timeoutMs) {
+  if (error.name !== 'TimeoutError') return 'The hub cannot be reached.';
+  return (
+    `No answer in ${timeoutMs / 1000} s. Over HTTP/1.1 a browser keeps six connections to a hub, and each open tab takes one: ` +
+    'close some if there are many.'
+  );
 }
 
 function parse(body) {

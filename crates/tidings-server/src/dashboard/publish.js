@@ -1,7 +1,10 @@
 // The publish form: one update as a Mercure form body, and the hub's answer in full words.
 
-import { describe } from './problem.js';
+import { describe, unanswered } from './problem.js';
 import { HUB_PATH } from './stream.js';
+
+/** The hub answers in milliseconds; a request that waits for so long has most likely not left the browser. */
+const TIMEOUT_MS = 10_000;
 
 /** Calls `onType(type)` when an update with a type went out, so that the page can listen for it. */
 export class Publisher {
@@ -39,8 +42,8 @@ export class Publisher {
     this.#tell('pending', 'Publishing.');
     try {
       await this.#send(new URLSearchParams(given));
-    } catch {
-      this.#tell('error', 'The hub cannot be reached; nothing is known to be published.');
+    } catch (error) {
+      this.#tell('error', `${unanswered(error, TIMEOUT_MS)} It is not known whether the update is published.`);
     }
     button.disabled = false;
   }
@@ -48,13 +51,14 @@ export class Publisher {
   async #send(body) {
     const started = performance.now();
     const headers = this.#token === '' ? {} : { Authorization: `Bearer ${this.#token}` };
-    const response = await fetch(HUB_PATH, { method: 'POST', body, headers });
+    const response = await fetch(HUB_PATH, { method: 'POST', body, headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
     if (!response.ok) {
       this.#tell('error', await describe(response));
       return;
     }
     const id = await response.text();
-    this.#tell('ok', `Published as ${id} in ${Math.round(performance.now() - started)} ms.`);
+    const granted = body.has('private') ? ' Only streams with a grant for it receive it.' : '';
+    this.#tell('ok', `Published as ${id} in ${Math.round(performance.now() - started)} ms.${granted}`);
     this.#result.dataset.id = id;
   }
 

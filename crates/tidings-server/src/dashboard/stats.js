@@ -2,6 +2,7 @@
 
 import { Chart } from './chart.js';
 import { bytes, count, counted, duration, rate } from './format.js';
+import { describe, unanswered } from './problem.js';
 
 const STATS_PATH = '/dashboard/stats';
 const INTERVAL_MS = 1_000;
@@ -24,16 +25,18 @@ export class Stats {
 
   /** Asks now, and again one interval after each answer, so that a slow hub is never asked twice at once. */
   async poll() {
-    const problem = document.querySelector('#stats-problem');
+    let problem = '';
     try {
       const response = await fetch(STATS_PATH, { cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) });
-      if (!response.ok) throw new Error(`the hub answered ${response.status}`);
-      this.#show({ ...(await response.json()), at: performance.now() });
-      problem.textContent = '';
+      if (response.ok) this.#show({ ...(await response.json()), at: performance.now() });
+      else problem = await describe(response);
     } catch (error) {
-      this.#forget();
-      problem.textContent = `No figures: ${error instanceof TypeError ? 'the hub cannot be reached' : error.message}.`;
+      problem = unanswered(error, TIMEOUT_MS);
     }
+    if (problem !== '') this.#forget();
+    const place = document.querySelector('#stats-problem');
+    // Written only when it changes: a screen reader reads out what is written.
+    if (place.textContent !== problem) place.textContent = problem;
     setTimeout(() => this.poll(), INTERVAL_MS);
   }
 

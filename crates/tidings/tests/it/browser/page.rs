@@ -103,6 +103,11 @@ impl Page {
         rows.filter(|row| row.kind == kind).map(|row| row.text).collect()
     }
 
+    /// Runs a script in the page.
+    pub(crate) async fn run(&self, script: &str) {
+        self.read::<Value>(script).await;
+    }
+
     pub(crate) async fn text(&self, selector: &str) -> String {
         self.element(selector).await.text().await.unwrap()
     }

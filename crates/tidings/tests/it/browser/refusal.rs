@@ -1,4 +1,4 @@
-//! A page that is turned away says why, and comes back by itself where waiting helps.
+//! A page that is turned away, or finds no way out of its browser, says why, and comes back by itself where waiting helps.
 
 use super::{hub::Hub, line::Line, page::Page};
 use crate::support::{run, tidings};
@@ -48,25 +48,64 @@ async fn a_page_that_finds_its_place_taken_resumes_when_it_is_let_in_again() {
     assert_eq!(page.text("#resumes").await, "1");
 }
 
+/// A hub that lets nobody in without a token.
+fn guarded_hub() -> Hub {
+    let publisher = format!("auth.publisher_key={KEY}");
+    let subscriber = format!("auth.subscriber_key={KEY}");
+    let settings = ["dashboard.enabled=true", "stream.retry=100ms", &publisher, &subscriber];
+    let settings = settings.into_iter().flat_map(|setting| ["--set", setting]);
+    Hub::start(&["serve"].into_iter().chain(settings).collect::<Vec<_>>())
+}
+
+/// Gives the page a token for everything that is good for this long.
+async fn enter_token(page: &Page, expires: &str) {
+    let arguments = ["token", "--key", KEY, "--publish", "*", "--subscribe", "*"];
+    let token = run(tidings(&arguments).args(["--expires", expires]));
+    page.fill("#token", token.out().trim_end()).await;
+    page.click("#token-form button").await;
+    page.until_state("open").await;
+}
+
 #[tokio::test]
 async fn a_page_without_a_token_asks_for_one_and_works_with_it() {
-    let (publisher, subscriber) =
-        (format!("auth.publisher_key={KEY}"), format!("auth.subscriber_key={KEY}"));
-    let dashboard = "dashboard.enabled=true";
-    let hub = Hub::start(&["serve", "--set", dashboard, "--set", &publisher, "--set", &subscriber]);
+    let hub = guarded_hub();
     let page = Page::open(hub.address).await;
+    page.click("summary").await;
     page.until("document.querySelector('#state-detail').textContent.includes('401')").await;
     assert_eq!(page.attribute("#state", "data-state").await.as_deref(), Some("closed"));
     assert!(page.text("#state-detail").await.contains("set one under “Access token”"));
 
-    let token = run(&mut tidings(&["token", "--key", KEY, "--publish", "*", "--subscribe", "*"]));
-    page.click("summary").await;
-    page.fill("#token", token.out().trim_end()).await;
-    page.click("#token-form button").await;
-    page.until_state("open").await;
+    enter_token(&page, "1h").await;
     page.click("#publish-private").await;
     let (outcome, words) = page.publish().await;
     assert_eq!(outcome, "ok", "{words}");
     let id = page.attribute("#publish-result", "data-id").await.unwrap();
     page.until_shown(&id).await;
+}
+
+#[tokio::test]
+async fn a_page_whose_token_ends_says_so_and_asks_for_another() {
+    let hub = guarded_hub();
+    let page = Page::open(hub.address).await;
+    page.click("summary").await;
+    enter_token(&page, "6s").await;
+    page.until_there(".note.expired").await;
+    // The browser comes back with the same token, and is told why that is final.
+    page.until("document.querySelector('#state-detail').textContent.includes('401')").await;
+    assert_eq!(page.attribute("#state", "data-state").await.as_deref(), Some("closed"));
+    enter_token(&page, "1h").await;
+}
+
+#[tokio::test]
+async fn a_page_whose_browser_has_no_connection_left_says_so() {
+    let hub = Hub::serve(&[]);
+    let page = Page::open(hub.address).await;
+    page.until_state("open").await;
+    // With the page's own stream there are six, as many as a browser opens to one origin over HTTP/1.1.
+    page.run("for (let n = 0; n < 5; n += 1) (window.held ??= []).push(new EventSource('/events?topic=a'))")
+        .await;
+    page.until("document.querySelector('#stats-problem').textContent.includes('six connections')")
+        .await;
+    page.run("for (const source of window.held) source.close()").await;
+    page.until("document.querySelector('#stats-problem').textContent === ''").await;
 }
