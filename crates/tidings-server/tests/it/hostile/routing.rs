@@ -1,6 +1,6 @@
 //! What is not served, and headers that are wrong.
 
-use super::harness::{Case, Expected, Harness, case, form, get, post, post_with, refused};
+use super::harness::{Case, Expected, Harness, case, form, post, post_with, refused};
 use crate::support::TestServer;
 
 /// What is wrong, the request line, and the refusal's status, reason and words.
