@@ -451,6 +451,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn a_topic_finds_every_template_that_begins_as_it_does(
             topic in "[abéè]{0,8}",

@@ -333,6 +333,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         /// Whatever was subscribed to and published in whatever order, all of it is forgotten.
         #[test]
         fn nothing_is_left_when_all_have_left_and_every_update_is_evicted(

@@ -152,6 +152,7 @@ impl Probe {
     pub(crate) fn drain(&mut self) -> Vec<Seen> {
         let mut seen = Vec::new();
         while let Some(delivery) = self.poll() {
+            assert!(seen.len() < 1_000_000, "the same comes again and again");
             match delivery {
                 Delivery::Updates(updates) => {
                     assert!(!updates.is_empty(), "a delivery of updates has at least one");
