@@ -1,7 +1,7 @@
 //! What is not served, and headers that are wrong.
 
-use super::harness::{Case, Expected, Harness, case, form, post, post_with, refused};
-use crate::support::TestServer;
+use super::harness::{Case, Expected, Harness, case, form, get, post, post_with, refused};
+use crate::support::{TestServer, token};
 
 /// What is wrong, the request line, and the refusal's status, reason and words.
 const REQUESTS: &[(&str, &str, u16, &str, &str)] = &[
@@ -133,13 +133,6 @@ const REQUESTS: &[(&str, &str, u16, &str, &str)] = &[
         "method_not_allowed",
         "use GET, HEAD",
     ),
-    (
-        "subscriptions for nobody",
-        "GET /.well-known/mercure/subscriptions HTTP/1.1",
-        403,
-        "forbidden",
-        "see active subscriptions",
-    ),
 ];
 
 /// What is wrong, the content type's line, and what is refused.
@@ -206,6 +199,13 @@ pub(super) fn cases() -> Vec<Case> {
         method,
         refused(405, "method_not_allowed", "use GET, HEAD, POST"),
     );
+    let target = "/.well-known/mercure/subscriptions";
+    let nobody = get(target, &format!("Authorization: Bearer {}\r\n", token(&["*"], &["a"])));
+    let nobody = case(
+        "subscriptions without a grant",
+        nobody,
+        refused(403, "forbidden", "see active subscriptions"),
+    );
     let types = CONTENT_TYPES.iter().map(|&(name, line)| {
         let expected = refused(415, "unsupported_media_type", "say so in Content-Type");
         case(name, post_with(line, r#"{"topic":"a"}"#), expected)
@@ -216,7 +216,7 @@ pub(super) fn cases() -> Vec<Case> {
     });
     let long = format!("{FORM}Idempotency-Key: {}\r\n", "k".repeat(256));
     let long = case("a key of 256 bytes", post_with(&long, "topic=a"), bad_key);
-    table.chain([method]).chain(types).chain(keys).chain([long]).chain(good()).collect()
+    table.chain([method, nobody]).chain(types).chain(keys).chain([long]).chain(good()).collect()
 }
 
 #[tokio::test]
@@ -227,7 +227,7 @@ async fn what_is_not_served_gets_a_clear_error_and_publishes_nothing() {
 #[tokio::test]
 async fn a_list_of_subscriptions_is_not_had_by_odd_paths() {
     let server = TestServer::open().await;
-    let token = crate::support::token(&[], &["*"]);
+    let token = token(&[], &["*"]);
     for (path, status, reason) in [
         ("/%ff", 404, "not_found"),
         ("/a/%ff", 404, "not_found"),

@@ -15,11 +15,16 @@ const HS256: &str = r#"{"typ":"JWT","alg":"HS256"}"#;
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 const MALFORMED: Expected = refused(401, "malformed_token", "not a signed JSON Web Token");
 
-/// A token of any header and payload, signed with HMAC and SHA-256.
-fn signed(header: &str, payload: impl AsRef<[u8]>, secret: &str) -> String {
-    let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+/// A text and its signature with HMAC and SHA-256.
+fn sealed(text: &str, secret: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     format!("{text}.{}", URL_SAFE_NO_PAD.encode(hmac::sign(&key, text.as_bytes())))
+}
+
+/// A token of any header and payload.
+fn signed(header: &str, payload: impl AsRef<[u8]>, secret: &str) -> String {
+    let (header, payload) = (URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+    sealed(&format!("{header}.{payload}"), secret)
 }
 
 /// Claims that allow everything.
@@ -162,12 +167,8 @@ fn shapes() -> Vec<Case> {
     vec![
         bearing("noise", &filler, MALFORMED),
         bearing("two parts", &format!("{header}.{payload}"), MALFORMED),
-        bearing("four parts", &format!("{good}.{signature}"), refused(401, "bad_signature", "")),
-        bearing(
-            "five parts, as if encrypted",
-            &format!("{header}....{filler}"),
-            refused(401, "bad_signature", ""),
-        ),
+        bearing("four parts", &sealed(&good, SECRET), MALFORMED),
+        bearing("five parts", &sealed(&format!("{header}..."), SECRET), MALFORMED),
         bearing("dots alone", &".".repeat(64), MALFORMED),
         bearing(
             "a header that is not base64",
