@@ -136,9 +136,9 @@ const REQUESTS: &[(&str, &str, u16, &str, &str)] = &[
     (
         "subscriptions for nobody",
         "GET /.well-known/mercure/subscriptions HTTP/1.1",
-        403,
-        "forbidden",
-        "see active subscriptions",
+        401,
+        "missing_token",
+        "a token is required",
     ),
 ];
 
