@@ -87,14 +87,19 @@ impl Server {
         let (stage, _) = watch::channel(Stage::Serving);
         let connections = TaskTracker::new();
         pulse.set_ready(true);
+        let run = async {
+            tokio::select! {
+                never = self.accept(&listener, &stage, &connections) => match never {},
+                () = shutdown => {}
+            }
+            pulse.set_ready(false);
+            self.drain(&listener, &stage, &connections).await;
+        };
         tokio::select! {
-            never = self.accept(&listener, &stage, &connections) => match never {},
+            () = run => Ok(()),
+            // While the hub drains, too: whoever watches the probes would kill it in the middle.
             never = pulse.beat(self) => match never {},
-            () = shutdown => {}
         }
-        pulse.set_ready(false);
-        self.drain(&listener, &stage, &connections).await;
-        Ok(())
     }
 
     /// Refuses what is new, closes what is open spread over the drain time, and cuts what remains.
