@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidings_hub::HubConfig;
 use tidings_server::ServerConfig;
 use tokio::io::AsyncWriteExt as _;
-use tracing::{Level, Metadata};
+use tracing::Metadata;
 use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::layer::{Context, Layer as _, SubscriberExt as _};
 use tracing_subscriber::registry::Registry;
