@@ -159,7 +159,8 @@ impl Server {
         loop {
             match listener.accept().await {
                 Ok((socket, peer)) if connections.len() >= self.0.config.max_connections => {
-                    warn!(%peer, limit = connections.len(), "closed a connection: the limit is reached");
+                    // Counted, and not told by default: one line a connection would flood the log when it matters most.
+                    debug!(%peer, limit = connections.len(), "closed a connection: the limit is reached");
                     self.0.metrics.refused("connection_limit");
                     drop(socket);
                 }
