@@ -246,6 +246,10 @@ where
                 }
                 return;
             }
+            () = fate.cut() => {
+                debug!(reason = %fate.close_reason(), "cut a connection that takes no bytes");
+                return;
+            }
             changed = stage.changed() => {
                 known = if changed.is_ok() { *stage.borrow_and_update() } else { Stage::Over };
                 if known == Stage::Draining {
