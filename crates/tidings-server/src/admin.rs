@@ -44,12 +44,16 @@ impl Pulse {
         }
     }
 
-    /// Beats for as long as it is awaited. Each beat takes a turn on the runtime and the hub's lock.
+    /// Beats for as long as it is awaited. Each beat takes the hub's lock and a turn on one of the runtime's workers:
+    /// whoever awaits this may have a thread of its own, which turns when no worker does.
     pub(crate) async fn beat(&self, server: &Server) -> Infallible {
         let mut interval = tokio::time::interval(PULSE);
         loop {
             interval.tick().await;
-            let _looked = server.hub().stats();
+            let hub = server.hub().clone();
+            if tokio::spawn(async move { hub.stats() }).await.is_err() {
+                continue;
+            }
             let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
             self.last_beat.store(elapsed, Ordering::Relaxed);
         }

@@ -11,11 +11,18 @@ use socket2::SockRef;
 use tidings_hub::CloseReason;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::Sleep;
 
-/// What became of a connection. Its streams look here for the reason they ended.
+/// What became of a connection. Its streams look here for the reason they ended, and can have it cut.
 #[derive(Clone, Debug, Default)]
-pub struct Fate(Arc<AtomicU8>);
+pub struct Fate(Arc<Verdict>);
+
+#[derive(Debug, Default)]
+struct Verdict {
+    noted: AtomicU8,
+    cut: Notify,
+}
 
 impl Fate {
     const CLIENT: u8 = 0;
@@ -23,14 +30,18 @@ impl Fate {
     const HALF_OPEN: u8 = 2;
     const WRITE_ERROR: u8 = 3;
     const DRAIN: u8 = 4;
+    const EXPIRED: u8 = 5;
+    const MAX_AGE: u8 = 6;
 
     /// The reason for streams that end with the connection: the client, unless something else was noted.
     pub(crate) fn close_reason(&self) -> CloseReason {
-        match self.0.load(Ordering::Relaxed) {
+        match self.0.noted.load(Ordering::Relaxed) {
             Self::SLOW => CloseReason::Slow,
             Self::HALF_OPEN => CloseReason::HalfOpen,
             Self::WRITE_ERROR => CloseReason::WriteError,
             Self::DRAIN => CloseReason::Drain,
+            Self::EXPIRED => CloseReason::Expired,
+            Self::MAX_AGE => CloseReason::MaxAge,
             _ => CloseReason::Client,
         }
     }
@@ -40,10 +51,31 @@ impl Fate {
         self.note(Self::DRAIN);
     }
 
+    /// Has the connection closed for the end of one of its streams' tokens, though bytes still wait to be taken.
+    pub(crate) fn cut_for_expiry(&self) {
+        self.note(Self::EXPIRED);
+        self.0.cut.notify_one();
+    }
+
+    /// Has the connection closed for the age of one of its streams, though bytes still wait to be taken.
+    pub(crate) fn cut_for_age(&self) {
+        self.note(Self::MAX_AGE);
+        self.0.cut.notify_one();
+    }
+
+    /// Waits for one of the streams to have the connection closed.
+    ///
+    /// # Cancel safety
+    /// Cancel safe. Only one task may wait.
+    pub(crate) async fn cut(&self) {
+        self.0.cut.notified().await;
+    }
+
     fn note(&self, what: u8) {
         // What was noted first is the cause, the rest follows from it.
+        let noted = &self.0.noted;
         let _noted_before =
-            self.0.compare_exchange(Self::CLIENT, what, Ordering::Relaxed, Ordering::Relaxed);
+            noted.compare_exchange(Self::CLIENT, what, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     fn note_error(&self, error: &io::Error, stalled: bool) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use serde::Serialize;
 use tidings_hub::{PublishError, SubscribeError};
 
@@ -186,13 +186,14 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Whether the request is one that `EventSource` would make: it asks for an event stream and cannot send a token in a
-/// header.
+/// Whether the request is one that `EventSource` would make: a `GET` that asks for an event stream and cannot send a
+/// token in a header.
 fn looks_like_event_source(request: &Parts) -> bool {
     let accepts = |value: &HeaderValue| {
         value.to_str().is_ok_and(|accept| accept.to_ascii_lowercase().contains("text/event-stream"))
     };
-    request.headers.get_all(ACCEPT).iter().any(accepts)
+    request.method == Method::GET
+        && request.headers.get_all(ACCEPT).iter().any(accepts)
         && !request.headers.contains_key(AUTHORIZATION)
 }
 

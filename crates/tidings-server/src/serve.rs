@@ -87,14 +87,19 @@ impl Server {
         let (stage, _) = watch::channel(Stage::Serving);
         let connections = TaskTracker::new();
         pulse.set_ready(true);
+        let run = async {
+            tokio::select! {
+                never = self.accept(&listener, &stage, &connections) => match never {},
+                () = shutdown => {}
+            }
+            pulse.set_ready(false);
+            self.drain(&listener, &stage, &connections).await;
+        };
         tokio::select! {
-            never = self.accept(&listener, &stage, &connections) => match never {},
+            () = run => Ok(()),
+            // While the hub drains, too: whoever watches the probes would kill it in the middle.
             never = pulse.beat(self) => match never {},
-            () = shutdown => {}
         }
-        pulse.set_ready(false);
-        self.drain(&listener, &stage, &connections).await;
-        Ok(())
     }
 
     /// Refuses what is new, closes what is open spread over the drain time, and cuts what remains.
@@ -154,7 +159,8 @@ impl Server {
         loop {
             match listener.accept().await {
                 Ok((socket, peer)) if connections.len() >= self.0.config.max_connections => {
-                    warn!(%peer, limit = connections.len(), "closed a connection: the limit is reached");
+                    // Counted, and not told by default: one line a connection would flood the log when it matters most.
+                    debug!(%peer, limit = connections.len(), "closed a connection: the limit is reached");
                     self.0.metrics.refused("connection_limit");
                     drop(socket);
                 }
@@ -238,6 +244,10 @@ where
                 if let Err(error) = result {
                     debug!(%error, "a connection has failed");
                 }
+                return;
+            }
+            () = fate.cut() => {
+                debug!(reason = %fate.close_reason(), "cut a connection that takes no bytes");
                 return;
             }
             changed = stage.changed() => {

@@ -10,12 +10,16 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tidings_hub::{CloseReason, Delivery, LoggedUpdate, Position, Subscription};
 use tokio::time::{Instant, Sleep};
+use tokio_util::task::AbortOnDropHandle;
 use tracing::debug;
 
 use crate::announce;
 use crate::config::StreamConfig;
 use crate::connection::Fate;
 use crate::metrics::Metrics;
+
+/// How long after its end a stream may still be open, so that one whose client reads ends with its last bytes.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What one stream goes by: the settings with this stream's share of jitter, and its token's end.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +41,19 @@ impl Plan {
             ends_at: config.max_age.map(|age| now + age.mul_f64(1.0 - 0.2 * fastrand::f64())),
             expires_at,
         }
+    }
+
+    /// Has the connection cut when the stream ought to have ended. Where a client takes no bytes, nobody asks the
+    /// stream for more, and it cannot end by itself.
+    fn watch(&self, fate: &Fate) -> Option<AbortOnDropHandle<()>> {
+        let end = self.expires_at.into_iter().chain(self.ends_at).min()?;
+        let is_expiry = self.expires_at == Some(end);
+        let fate = fate.clone();
+        let watch = async move {
+            tokio::time::sleep_until(end + GRACE).await;
+            if is_expiry { fate.cut_for_expiry() } else { fate.cut_for_age() }
+        };
+        Some(AbortOnDropHandle::new(tokio::spawn(watch)))
     }
 }
 
@@ -62,6 +79,8 @@ pub(crate) struct EventStream {
     timer: Pin<Box<Sleep>>,
     fate: Fate,
     metrics: Arc<Metrics>,
+    /// Sees to it that the stream ends in time; ends with it.
+    _watch: Option<AbortOnDropHandle<()>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +107,7 @@ impl EventStream {
             opened_at: now,
             last_bytes: now,
             timer: Box::pin(tokio::time::sleep_until(now)),
+            _watch: plan.watch(&fate),
             fate,
             metrics,
         }

@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use tidings_hub::HubConfig;
+use tidings_server::ServerConfig;
 
 use super::probe::ask;
 use super::support::{PATIENCE, TestServer, open_config};
@@ -19,6 +20,31 @@ async fn a_hub_is_ready_until_it_goes_down() {
     assert_eq!(ask(admin, "/health/ready").0, 503);
     assert_eq!(ask(admin, "/health/live").0, 200, "draining is no reason to be killed");
     assert_eq!(ask(admin, "/elsewhere").0, 404);
+}
+
+/// The pulse stopped when the drain began: five seconds later the hub counted as stuck, and was killed in the middle of
+/// a drain that takes longer. Real time, because the admin listener has a clock of its own.
+#[tokio::test]
+async fn a_hub_that_takes_long_to_drain_is_alive_all_the_while() {
+    const DRAIN: Duration = Duration::from_secs(7);
+    let config = ServerConfig { drain: DRAIN, ..open_config() };
+    let (mut server, admin) = TestServer::with_admin(HubConfig::default(), config).await;
+    // A body without an end holds the end up.
+    let mut unfinished = server.connect().await;
+    let head = "POST /events HTTP/1.1\r\nHost: hub\r\nContent-Type: application/x-ndjson\r\n";
+    unfinished.send(format!("{head}Content-Length: 99\r\n\r\n").as_bytes()).await;
+    assert_eq!(unfinished.head().await.unwrap().status, 200);
+    server.shut_down();
+    let mut probes = tokio::time::interval(Duration::from_millis(250));
+    let mut asked = 0;
+    while !server.done.is_finished() {
+        probes.tick().await;
+        let (live, ready) = (ask(admin, "/health/live").0, ask(admin, "/health/ready").0);
+        asked += 1;
+        assert!(server.done.is_finished() || live == 200, "stuck after {asked} probes");
+        assert!(asked == 1 || ready == 503, "ready after {asked} probes");
+    }
+    assert!(asked > 20, "the drain was over after {asked} probes");
 }
 
 #[tokio::test]

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tidings_hub::Update;
+use tidings_hub::{CloseReason, HubConfig, Update};
+use tidings_server::{ServerConfig, StreamConfig};
 use tokio::time::Instant;
 
-use super::super::support::{Seen, TestServer, in_seconds, sign, token};
+use super::super::probe::metric;
+use super::super::support::{Client, Seen, TestServer, in_seconds, open_config, sign, token};
+use super::slow::{small_client, with_small_buffers_and_admin};
 
 #[tokio::test]
 async fn a_private_update_reaches_nobody_without_the_grant() {
@@ -107,4 +110,38 @@ async fn a_stream_with_much_to_replay_ends_with_its_token_too() {
     let rest = stream.rest().await;
     assert!(rest.len() < updates / 2, "it read on: {}", rest.len());
     assert!(is_expired(rest.last()), "{:?}", rest.last());
+}
+
+/// A client that took no bytes was not asked for more, and its stream stayed open until the peer timeout, token or not.
+#[tokio::test(start_paused = true)]
+async fn a_stream_whose_client_does_not_read_ends_with_its_token_and_at_its_age() {
+    const LIFETIME: Duration = Duration::from_mins(1);
+    let peer_timeout = Duration::from_hours(1);
+    for (max_age, headers, reason) in [
+        (None, short_token(LIFETIME.as_secs()), CloseReason::Expired),
+        (Some(LIFETIME), String::new(), CloseReason::MaxAge),
+    ] {
+        let stream = StreamConfig { max_age, peer_timeout, ..StreamConfig::default() };
+        let config = ServerConfig { stream, ..open_config() };
+        let (server, admin) = with_small_buffers_and_admin(HubConfig::default(), config).await;
+        let opened = Instant::now();
+        let client: Client = small_client(&server).await;
+        let stuck = client.subscribe("topic=a", &headers).await.opened().await;
+        let data = "x".repeat(1_000);
+        let hub = server.server.hub();
+        hub.publish_all((0..1_000).map(|_| Update::new("a", data.as_str())));
+        let end = async {
+            while hub.stats().subscribers > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(2 * LIFETIME, end).await.expect("it stays open");
+        let lasted = opened.elapsed();
+        let earliest = if max_age.is_some() { LIFETIME.mul_f64(0.8) } else { LIFETIME };
+        assert!(lasted >= earliest, "{reason}: it was cut, not stuck: {lasted:?}");
+        assert!(lasted <= LIFETIME + Duration::from_millis(1_100), "{reason}: {lasted:?}");
+        let closed = format!("tidings_streams_closed_total{{reason=\"{reason}\"}}");
+        assert_eq!(metric(admin, &closed), 1);
+        drop(stuck);
+    }
 }

@@ -1,10 +1,12 @@
 //! Guarantee 5: a subscriber that does not read delays nobody, costs a bounded amount of memory, and loses nothing that
 //! is retained.
 
+use std::net::SocketAddr;
+
 use socket2::SockRef;
 use tidings_hub::{HubConfig, Retention, Update};
 use tidings_server::ServerConfig;
-use tokio::net::TcpSocket;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::super::memory::held_bytes;
 use super::super::support::{Client, EventStream, Seen, TestServer, loopback, open_config, seq};
@@ -15,10 +17,24 @@ const STUCK: usize = 20;
 
 /// A server and a client between which the kernel keeps little, so that one that does not read is soon noticed.
 pub(super) async fn with_small_buffers(hub: HubConfig, config: ServerConfig) -> TestServer {
+    TestServer::start_on(small_listener(), None, hub, config).await
+}
+
+/// The same with its admin listener, and that one's address.
+pub(super) async fn with_small_buffers_and_admin(
+    hub: HubConfig,
+    config: ServerConfig,
+) -> (TestServer, SocketAddr) {
+    let admin = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = admin.local_addr().unwrap();
+    (TestServer::start_on(small_listener(), Some(admin), hub, config).await, address)
+}
+
+fn small_listener() -> TcpListener {
     let listener = loopback();
     // Accepted sockets inherit it.
     SockRef::from(&listener).set_send_buffer_size(16 * 1024).unwrap();
-    TestServer::start_on(listener, None, hub, config).await
+    listener
 }
 
 pub(super) async fn small_client(server: &TestServer) -> Client {

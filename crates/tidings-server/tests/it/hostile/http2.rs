@@ -8,12 +8,12 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tidings_hub::HubConfig;
+use tidings_hub::{HubConfig, Update};
 use tidings_server::{ServerConfig, StreamConfig};
 use tidings_wire::{Decoder, Item};
 
 use super::harness::{Case, Expected, Harness, case};
-use crate::support::open_config;
+use crate::support::{TestServer, in_seconds, open_config, sign};
 
 /// Streams on one connection: fewer than it may have.
 const STREAMS: usize = 100;
@@ -29,8 +29,8 @@ fn config() -> ServerConfig {
 }
 
 /// Opens a connection. It ends with its last request.
-async fn connect(harness: &Harness) -> SendRequest<Full<Bytes>> {
-    let socket = harness.server.connect().await.socket;
+async fn connect(server: &TestServer) -> SendRequest<Full<Bytes>> {
+    let socket = server.connect().await.socket;
     socket.set_nodelay(true).unwrap();
     let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
     tokio::spawn(async move { drop(connection.await) });
@@ -70,7 +70,7 @@ async fn next_data(stream: &mut Response<Incoming>, decoder: &mut Decoder) -> Op
 #[tokio::test]
 async fn one_connection_carries_many_streams_and_the_reset_of_one_harms_no_other() {
     let mut harness = Harness::start(HubConfig::default(), config()).await;
-    let mut sender = connect(&harness).await;
+    let mut sender = connect(&harness.server).await;
     let mut streams = Vec::new();
     for number in 0..STREAMS {
         let response = sender.send_request(subscribe(&format!("t{number}"))).await.unwrap();
@@ -98,7 +98,7 @@ async fn one_connection_carries_many_streams_and_the_reset_of_one_harms_no_other
 #[tokio::test]
 async fn a_bad_request_among_others_on_a_connection_is_refused_alone() {
     let mut harness = Harness::start(HubConfig::default(), config()).await;
-    let mut sender = connect(&harness).await;
+    let mut sender = connect(&harness.server).await;
     let mut stream = sender.send_request(subscribe("*")).await.unwrap();
     let mut decoder = Decoder::new();
     let long = Request::get("http://hub/events?topic=a").header("A", "a".repeat(20_000));
@@ -125,6 +125,30 @@ async fn a_bad_request_among_others_on_a_connection_is_refused_alone() {
         harness.was_published(&number.to_string()).await;
     }
     harness.goes_on("bad requests on one connection").await;
+}
+
+/// A client that gives a stream no window while it keeps the connection alive had its stream for as long as it liked,
+/// token or not: nobody asked the stream for more bytes.
+#[tokio::test(start_paused = true)]
+async fn a_stream_without_a_window_ends_with_its_token() {
+    const LIFETIME: Duration = Duration::from_mins(1);
+    let server = TestServer::start(HubConfig::default(), config()).await;
+    let mut sender = connect(&server).await;
+    let claims = serde_json::json!({ "exp": in_seconds(LIFETIME.as_secs()), "mercure": {} });
+    let mut request = subscribe("a");
+    let bearer = format!("Bearer {}", sign(&claims)).parse().unwrap();
+    request.headers_mut().insert("Authorization", bearer);
+    let stream = sender.send_request(request).await.unwrap();
+    assert_eq!(stream.status(), StatusCode::OK);
+    let hub = server.server.hub();
+    let data = "x".repeat(100_000);
+    // More than the client's window.
+    hub.publish_all((0..100).map(|_| Update::new("a", data.as_str())));
+    tokio::time::sleep(LIFETIME / 2).await;
+    assert_eq!(hub.stats().subscribers, 1, "an answer to pings keeps it open");
+    tokio::time::sleep(LIFETIME / 2 + Duration::from_secs(2)).await;
+    assert_eq!(hub.stats().subscribers, 0);
+    drop((stream, sender));
 }
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -97,8 +97,16 @@ fn keys_unavailable() -> Case {
 
 fn draining() -> Vec<Case> {
     let expected = refused(503, "draining", "closing");
+    // It was once told so in a stream, with status 200: the publisher took it for success.
+    let headers =
+        "Content-Type: application/x-www-form-urlencoded\r\nAccept: text/event-stream\r\n";
     vec![
         case("a publish while the hub goes down", form("topic=a"), expected),
+        case(
+            "a publish that accepts streams while the hub goes down",
+            post_with(headers, "topic=a"),
+            expected,
+        ),
         case("a subscription while the hub goes down", get("/events?topic=a", ""), expected),
     ]
 }
