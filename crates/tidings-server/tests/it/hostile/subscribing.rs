@@ -31,7 +31,7 @@ fn wrong() -> Vec<Case> {
         ),
         case(
             "65 templates",
-            events(&(0..65).map(|n| format!("topic={{a{n}}}&")).collect::<String>()),
+            events(&(0..65).map(|n| format!("topic={{a{n}}}")).collect::<Vec<_>>().join("&")),
             refused(400, "too_many_templates", "at most 64 templates"),
         ),
     ]
