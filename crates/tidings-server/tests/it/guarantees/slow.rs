@@ -13,17 +13,26 @@ use super::super::support::{Client, EventStream, Seen, TestServer, loopback, ope
 const RETAINED: u64 = 1_024;
 const STUCK: usize = 20;
 
-/// A server and a client between which the kernel keeps little, so that one that does not read is soon noticed.
-pub(super) async fn with_small_buffers(hub: HubConfig, config: ServerConfig) -> TestServer {
+/// What the kernel keeps between a server and a client where both are made with it: little, so that a client that does
+/// not read is soon noticed.
+pub(super) const SMALL_BYTES: u32 = 8 * 1024;
+
+/// A server whose connections have send buffers of this size.
+pub(super) async fn with_send_buffers(
+    bytes: u32,
+    hub: HubConfig,
+    config: ServerConfig,
+) -> TestServer {
     let listener = loopback();
     // Accepted sockets inherit it.
-    SockRef::from(&listener).set_send_buffer_size(16 * 1024).unwrap();
+    SockRef::from(&listener).set_send_buffer_size(usize::try_from(bytes).unwrap()).unwrap();
     TestServer::start_on(listener, None, hub, config).await
 }
 
-pub(super) async fn small_client(server: &TestServer) -> Client {
+/// A client whose receive buffer is of this size.
+pub(super) async fn with_receive_buffer(bytes: u32, server: &TestServer) -> Client {
     let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(8 * 1024).unwrap();
+    socket.set_recv_buffer_size(bytes).unwrap();
     Client::new(socket.connect(server.address).await.unwrap())
 }
 
@@ -48,14 +57,14 @@ async fn a_stuck_subscriber_delays_nobody_and_its_memory_is_bounded() {
     let retention = Retention { max_updates, ..HubConfig::default().retention };
     let hub = HubConfig { retention, ..HubConfig::default() };
     let config = ServerConfig { subscriptions: false, ..open_config() };
-    let server = with_small_buffers(hub, config).await;
+    let server = with_send_buffers(SMALL_BYTES, hub, config).await;
     let mut live = server.subscribe("topic=a", "").await.opened().await;
     let mut next = 1;
     publish_past(&mut live, &server, &mut next).await;
     let full = held_bytes();
     let mut stuck = Vec::new();
     for _ in 0..STUCK {
-        let client = small_client(&server).await;
+        let client = with_receive_buffer(SMALL_BYTES, &server).await;
         stuck.push(client.subscribe("topic=a", "").await.opened().await);
     }
     let opened_at = next;
