@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 /// The secret that signs the tests' tokens.
 pub(crate) const SECRET: &str = "!ChangeThisMercureHubJWTSecretKey!";
 /// How long a test waits for something that must come. Real time, and far more than it takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server that runs until it is dropped or shut down.
 #[derive(Debug)]
@@ -123,6 +123,21 @@ impl TestServer {
 /// A public listener on a port of its own.
 pub(crate) fn loopback() -> TcpListener {
     bind("127.0.0.1:0".parse().unwrap()).unwrap()
+}
+
+/// Ends a test that gets something all the time, but never what it waits for. It goes by the real clock, whatever the
+/// test's own says.
+struct Patience(SystemTime);
+
+impl Patience {
+    fn begin() -> Self {
+        Self(SystemTime::now())
+    }
+
+    fn check(&self, what: &str) {
+        let waited = self.0.elapsed().unwrap_or_default();
+        assert!(waited < PATIENCE, "{what} did not come in time");
+    }
 }
 
 /// One connection.
@@ -247,9 +262,11 @@ impl Client {
 
     /// Reads the body of an answer whose head has been read.
     pub(crate) async fn body(&mut self, mut answer: Answer) -> Answer {
+        let patience = Patience::begin();
         if answer.header("transfer-encoding") == Some("chunked") {
             while let Some(chunk) = self.chunk().await {
                 answer.body.extend(chunk);
+                patience.check("an answer that ends");
             }
         } else if let Some(length) = answer.header("content-length") {
             let length: usize = length.parse().unwrap();
@@ -322,7 +339,9 @@ impl EventStream {
 
     /// The next event's type, data and id, past comments and reconnection times.
     pub(crate) async fn event(&mut self) -> (String, String, String) {
+        let patience = Patience::begin();
         loop {
+            patience.check("an event");
             match self.next().await.expect("the stream ended") {
                 Seen::Event { event_type, data, id } => return (event_type, data, id),
                 Seen::Comment(_) | Seen::Retry(_) => {}
@@ -348,9 +367,11 @@ impl EventStream {
 
     /// Everything up to the stream's end.
     pub(crate) async fn rest(&mut self) -> Vec<Seen> {
+        let patience = Patience::begin();
         let mut rest = Vec::new();
         while let Some(seen) = self.next().await {
             rest.push(seen);
+            patience.check("the stream's end");
         }
         rest
     }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::super::probe::metric;
 use super::super::support::{Client, Seen, TestServer, in_seconds, open_config, sign, token};
-use super::slow::{small_client, with_small_buffers_and_admin};
+use super::slow::{SMALL_BYTES, with_receive_buffer, with_send_buffers_and_admin};
 
 #[tokio::test]
 async fn a_private_update_reaches_nobody_without_the_grant() {
@@ -123,9 +123,10 @@ async fn a_stream_whose_client_does_not_read_ends_with_its_token_and_at_its_age(
     ] {
         let stream = StreamConfig { max_age, peer_timeout, ..StreamConfig::default() };
         let config = ServerConfig { stream, ..open_config() };
-        let (server, admin) = with_small_buffers_and_admin(HubConfig::default(), config).await;
+        let (server, admin) =
+            with_send_buffers_and_admin(SMALL_BYTES, HubConfig::default(), config).await;
         let opened = Instant::now();
-        let client: Client = small_client(&server).await;
+        let client: Client = with_receive_buffer(SMALL_BYTES, &server).await;
         let stuck = client.subscribe("topic=a", &headers).await.opened().await;
         let data = "x".repeat(1_000);
         let hub = server.server.hub();

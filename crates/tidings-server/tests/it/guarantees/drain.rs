@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::super::support::{Answer, Client, EventStream, Seen, TestServer, open_config, seq};
-use super::slow::{small_client, with_small_buffers};
+use super::slow::{SMALL_BYTES, with_receive_buffer, with_send_buffers};
 
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -25,7 +25,7 @@ async fn publish_until_refused(
     name: usize,
     acknowledged: mpsc::Sender<(u64, String)>,
 ) -> Answer {
-    for n in 0.. {
+    for n in 0..10_000 {
         let data = format!("{name}-{n}");
         let answer = Client::connect(address).await.post(&format!("topic=a&data={data}")).await;
         if answer.status != 200 {
@@ -33,7 +33,7 @@ async fn publish_until_refused(
         }
         acknowledged.send((seq(&answer.text()), data)).await.unwrap();
     }
-    unreachable!()
+    panic!("publishing goes on and on")
 }
 
 /// Everything on a stream, and when it ended.
@@ -151,8 +151,9 @@ async fn a_silent_connection_does_not_hold_up_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stuck_subscriber_holds_the_end_up_no_longer_than_the_drain_time() {
-    let mut server = with_small_buffers(HubConfig::default(), config()).await;
-    let stuck = small_client(&server).await.subscribe("topic=a", "").await.opened().await;
+    let mut server = with_send_buffers(SMALL_BYTES, HubConfig::default(), config()).await;
+    let stuck = with_receive_buffer(SMALL_BYTES, &server).await;
+    let stuck = stuck.subscribe("topic=a", "").await.opened().await;
     let live = server.subscribe("topic=b", "").await.opened().await;
     let live = tokio::spawn(to_the_end(live));
     let data = "x".repeat(1_000);
@@ -167,4 +168,24 @@ async fn a_stuck_subscriber_holds_the_end_up_no_longer_than_the_drain_time() {
     assert!((DRAIN..DRAIN + Duration::from_millis(100)).contains(&took), "{took:?}");
     assert!(farewell(live.await.unwrap().0).0.is_empty());
     drop(stuck);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_that_is_behind_gets_what_it_is_owed_before_its_end() {
+    /// Much less than is published, and so much that the kernel's own timers play no part.
+    const BUFFER_BYTES: u32 = 256 * 1024;
+    let mut server = with_send_buffers(BUFFER_BYTES, HubConfig::default(), config()).await;
+    let behind = with_receive_buffer(BUFFER_BYTES, &server).await;
+    let behind = behind.subscribe("topic=a", "").await.opened().await;
+    let data = "x".repeat(1_000);
+    let log = (0..4_000).map(|n| Update::new("a", format!("{n} {data}")));
+    let receipts = server.server.hub().publish_all(log);
+    let ids: Vec<u64> = receipts.into_iter().map(|receipt| receipt.unwrap().position.seq).collect();
+    server.shut_down();
+    // By now it is told to end, and still has most of it to read.
+    tokio::time::sleep(DRAIN / 2).await;
+    let (seen, _) = to_the_end(behind).await;
+    let received: Vec<u64> = farewell(seen).0.into_iter().map(|(seq, _)| seq).collect();
+    assert_eq!(received, ids);
+    (&mut server.done).await.unwrap();
 }

@@ -60,7 +60,7 @@ async fn a_reconnect_gets_every_later_update_once() {
 
 #[tokio::test]
 async fn a_connection_that_breaks_again_and_again_misses_nothing() {
-    const UPDATES: usize = 3_000;
+    const UPDATES: usize = 1_500;
     let server = TestServer::open().await;
     let mut last = server.publish("topic=a&data=start").await;
     let mut publisher = server.connect().await;

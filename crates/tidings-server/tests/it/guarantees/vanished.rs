@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::super::probe::metric;
 use super::super::support::{EventStream, TestServer, open_config, token};
-use super::slow::small_client;
+use super::slow::{SMALL_BYTES, with_receive_buffer};
 
 /// A stream of the presence of those who subscribe to `a`.
 async fn watch(server: &TestServer) -> EventStream {
@@ -57,7 +57,8 @@ async fn a_peer_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
     let (server, admin) = TestServer::with_admin(HubConfig::default(), config).await;
     let slow = || metric(admin, "tidings_streams_closed_total{reason=\"slow\"}");
     let mut watcher = watch(&server).await;
-    let _stuck = small_client(&server).await.subscribe("topic=a", "").await.opened().await;
+    let stuck = with_receive_buffer(SMALL_BYTES, &server).await;
+    let _stuck = stuck.subscribe("topic=a", "").await.opened().await;
     let mut reader = server.subscribe("topic=b", "").await.opened().await;
     // More than the kernel keeps between the two.
     let data = "x".repeat(50_000);
