@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ const DRAIN_CLOSING: f64 = 0.8;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How many streams one HTTP/2 connection may hold.
 const MAX_HTTP2_STREAMS: u32 = 256;
+/// How many bytes one HTTP/2 stream may hold while its client takes none. The log keeps what comes after them.
+const MAX_HTTP2_WAITING_BYTES: usize = 16 * 1024;
 /// The least buffer that HTTP/1 connections may have.
 const MIN_HTTP1_BUFFER_BYTES: usize = 8 * 1024;
 
@@ -203,37 +205,47 @@ impl Server {
             async move { Ok::<_, Infallible>(server.handle(request, peer).await) }
         });
         let io = TokioIo::new(connection);
+        let known = *stage.borrow_and_update();
+        let is_draining = known != Stage::Serving;
         if speaks_http2 {
             let header_bytes = u32::try_from(requests.header_bytes).unwrap_or(u32::MAX);
             let connection = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(MAX_HTTP2_STREAMS)
                 .max_header_list_size(header_bytes)
+                .max_send_buf_size(MAX_HTTP2_WAITING_BYTES)
                 .keep_alive_interval(self.0.config.stream.keep_alive)
                 .keep_alive_timeout(self.0.config.stream.peer_timeout)
                 .serve_connection(io, service);
-            drive(connection, stage, &fate).await;
+            let mut connection = pin!(connection);
+            if is_draining {
+                // What it has asked for already is answered.
+                connection.as_mut().graceful_shutdown();
+            }
+            drive(connection, stage, known, &fate).await;
         } else {
-            let is_draining = *stage.borrow() != Stage::Serving;
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(requests.header_timeout)
                 .max_buf_size(requests.header_bytes.max(MIN_HTTP1_BUFFER_BYTES))
                 .keep_alive(!is_draining)
                 .serve_connection(io, service);
-            drive(connection, stage, &fate).await;
+            drive(pin!(connection), stage, known, &fate).await;
         }
     }
 }
 
 /// Drives a connection through the stages of the server.
-async fn drive<C>(connection: C, mut stage: watch::Receiver<Stage>, fate: &Fate)
-where
+///
+/// A connection that was accepted while the server drains still gets its answer.
+async fn drive<C>(
+    mut connection: Pin<&mut C>,
+    mut stage: watch::Receiver<Stage>,
+    mut known: Stage,
+    fate: &Fate,
+) where
     C: GracefulConnection<Error = hyper::Error>,
 {
-    let mut connection = pin!(connection);
-    // A connection that was accepted while the server drains still gets its answer.
-    let mut known = *stage.borrow_and_update();
     loop {
         if known == Stage::Over {
             fate.cut_for_drain();
