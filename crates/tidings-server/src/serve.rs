@@ -4,8 +4,9 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::Request;
@@ -36,6 +37,11 @@ const DRAIN_CLOSING: f64 = 0.8;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How many streams one HTTP/2 connection may hold.
 const MAX_HTTP2_STREAMS: u32 = 256;
+/// How many bytes one HTTP/2 stream may hold while its client takes none. The log keeps what comes after them.
+const MAX_HTTP2_WAITING_BYTES: usize = 16 * 1024;
+/// For how long an HTTP/1 connection may be without a request: longer than the usual 60 s of proxies, so that none sends
+/// a request on a connection that is just being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// The least buffer that HTTP/1 connections may have.
 const MIN_HTTP1_BUFFER_BYTES: usize = 8 * 1024;
 
@@ -196,44 +202,93 @@ impl Server {
             _next_stage = stage.changed() => return,
         };
         let peer = Peer { address: peer.ip(), fate: connection.fate() };
+        if speaks_http2 {
+            self.speak_http2(TokioIo::new(connection), peer, stage).await;
+        } else {
+            self.speak_http1(TokioIo::new(connection), peer, stage).await;
+        }
+    }
+
+    async fn speak_http1(
+        self,
+        io: TokioIo<Connection>,
+        peer: Peer,
+        mut stage: watch::Receiver<Stage>,
+    ) {
+        let requests = self.0.config.requests;
+        let fate = peer.fate.clone();
+        let asked = AtomicBool::new(false);
+        let service = service_fn(|request: Request<Incoming>| {
+            asked.store(true, Ordering::Relaxed);
+            let (server, peer) = (self.clone(), peer.clone());
+            async move { Ok::<_, Infallible>(server.handle(request, peer).await) }
+        });
+        let known = *stage.borrow_and_update();
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            // This time begins to run when the connection falls idle, so it is not the time for a head.
+            .header_read_timeout(IDLE_TIMEOUT.max(requests.header_timeout))
+            .max_buf_size(requests.header_bytes.max(MIN_HTTP1_BUFFER_BYTES))
+            .keep_alive(known == Stage::Serving)
+            .serve_connection(io, service);
+        let connection = pin!(connection);
+        tokio::select! {
+            () = drive(connection, stage, known, &fate) => {}
+            () = unless(&asked, requests.header_timeout) => debug!("the first request did not come in time"),
+        }
+    }
+
+    async fn speak_http2(
+        self,
+        io: TokioIo<Connection>,
+        peer: Peer,
+        mut stage: watch::Receiver<Stage>,
+    ) {
+        let config = &self.0.config;
         let fate = peer.fate.clone();
         let server = self.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let (server, peer) = (server.clone(), peer.clone());
             async move { Ok::<_, Infallible>(server.handle(request, peer).await) }
         });
-        let io = TokioIo::new(connection);
-        if speaks_http2 {
-            let header_bytes = u32::try_from(requests.header_bytes).unwrap_or(u32::MAX);
-            let connection = http2::Builder::new(TokioExecutor::new())
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(MAX_HTTP2_STREAMS)
-                .max_header_list_size(header_bytes)
-                .keep_alive_interval(self.0.config.stream.keep_alive)
-                .keep_alive_timeout(self.0.config.stream.peer_timeout)
-                .serve_connection(io, service);
-            drive(connection, stage, &fate).await;
-        } else {
-            let is_draining = *stage.borrow() != Stage::Serving;
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(requests.header_timeout)
-                .max_buf_size(requests.header_bytes.max(MIN_HTTP1_BUFFER_BYTES))
-                .keep_alive(!is_draining)
-                .serve_connection(io, service);
-            drive(connection, stage, &fate).await;
+        let header_bytes = u32::try_from(config.requests.header_bytes).unwrap_or(u32::MAX);
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_HTTP2_STREAMS)
+            .max_header_list_size(header_bytes)
+            .max_send_buf_size(MAX_HTTP2_WAITING_BYTES)
+            .keep_alive_interval(config.stream.keep_alive)
+            .keep_alive_timeout(config.stream.peer_timeout)
+            .serve_connection(io, service);
+        let mut connection = pin!(connection);
+        let known = *stage.borrow_and_update();
+        if known != Stage::Serving {
+            // What it has asked for already is answered.
+            connection.as_mut().graceful_shutdown();
         }
+        drive(connection, stage, known, &fate).await;
+    }
+}
+
+/// Ends after `timeout` unless something has happened by then.
+async fn unless(happened: &AtomicBool, timeout: Duration) {
+    tokio::time::sleep(timeout).await;
+    if happened.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
     }
 }
 
 /// Drives a connection through the stages of the server.
-async fn drive<C>(connection: C, mut stage: watch::Receiver<Stage>, fate: &Fate)
-where
+///
+/// A connection that was accepted while the server drains still gets its answer.
+async fn drive<C>(
+    mut connection: Pin<&mut C>,
+    mut stage: watch::Receiver<Stage>,
+    mut known: Stage,
+    fate: &Fate,
+) where
     C: GracefulConnection<Error = hyper::Error>,
 {
-    let mut connection = pin!(connection);
-    // A connection that was accepted while the server drains still gets its answer.
-    let mut known = *stage.borrow_and_update();
     loop {
         if known == Stage::Over {
             fate.cut_for_drain();

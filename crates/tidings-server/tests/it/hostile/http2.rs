@@ -11,6 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tidings_hub::{HubConfig, Update};
 use tidings_server::{ServerConfig, StreamConfig};
 use tidings_wire::{Decoder, Item};
+use tokio::time::Instant;
 
 use super::harness::{Case, Expected, Harness, case};
 use crate::support::{TestServer, in_seconds, open_config, sign};
@@ -125,6 +126,32 @@ async fn a_bad_request_among_others_on_a_connection_is_refused_alone() {
         harness.was_published(&number.to_string()).await;
     }
     harness.goes_on("bad requests on one connection").await;
+}
+
+/// A client that came while the hub went down was not told so, and kept the connection until it was cut.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_comes_while_the_hub_goes_down_is_answered_and_closed() {
+    const DRAIN: Duration = Duration::from_secs(10);
+    let config = ServerConfig { drain: DRAIN, ..config() };
+    let mut server = TestServer::start(HubConfig::default(), config).await;
+    // A body without an end holds the end up.
+    let mut unfinished = server.connect().await;
+    let head = "POST /events HTTP/1.1\r\nHost: hub\r\nContent-Type: application/x-ndjson\r\n";
+    unfinished.send(format!("{head}Content-Length: 99\r\n\r\n").as_bytes()).await;
+    assert_eq!(unfinished.head().await.unwrap().status, 200);
+    let begun = Instant::now();
+    server.shut_down();
+    let socket = server.connect().await.socket;
+    let (mut sender, connection) =
+        handshake(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let answer = sender.send_request(publish("topic=a")).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    drop(answer);
+    connection.await.unwrap().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    drop((sender, unfinished));
+    (&mut server.done).await.unwrap();
 }
 
 /// A client that gives a stream no window while it keeps the connection alive had its stream for as long as it liked,

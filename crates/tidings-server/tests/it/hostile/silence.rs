@@ -102,3 +102,21 @@ async fn a_head_that_comes_byte_by_byte_has_no_more_time_than_another() {
         assert!(sent < head.len(), "{head:?}");
     }
 }
+
+/// Connections were closed after the time that a head may take, 10 s: proxies keep them for reuse longer than that, and
+/// now and then sent a request on one that was just being closed.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_used_may_be_silent_for_a_while() {
+    const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+    let server = TestServer::start(HubConfig::default(), config()).await;
+    let mut client = server.connect().await;
+    for _ in 0..3 {
+        assert_eq!(client.post("topic=a").await.status, 200);
+        tokio::time::sleep(IDLE_TIMEOUT - Duration::from_secs(5)).await;
+    }
+    assert_eq!(client.post("topic=a").await.status, 200);
+    let silent_since = Instant::now();
+    tokio::time::sleep(IDLE_TIMEOUT + Duration::from_secs(1)).await;
+    assert!(client.head().await.is_none(), "it is closed in the end");
+    assert!(silent_since.elapsed() < IDLE_TIMEOUT + Duration::from_secs(2));
+}
