@@ -1,0 +1,126 @@
+//! A subscriber on a plain socket.
+
+use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
+
+use tidings_wire::{Decoder, Item};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::Semaphore,
+    task::JoinSet,
+};
+
+use crate::request::{Chunks, Head};
+
+/// How much is read at once.
+const READ_BYTES: usize = 64 * 1024;
+/// How many of many subscribers connect at the same time.
+const CONNECTING: usize = 256;
+
+/// An event as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    /// Its type: `message` where none was sent.
+    pub(crate) kind: String,
+    pub(crate) data: String,
+    pub(crate) id: String,
+    /// The reconnection time that was told last.
+    pub(crate) retry: Option<Duration>,
+}
+
+/// An open stream.
+pub(crate) struct Stream {
+    socket: TcpStream,
+    chunks: Chunks,
+    decoder: Decoder,
+    retry: Option<Duration>,
+    /// Decoded and not yet given out.
+    events: VecDeque<Event>,
+}
+
+impl Stream {
+    /// Subscribes to a topic, and answers when the stream is open.
+    pub(crate) async fn open(address: SocketAddr, topic: &str) -> Self {
+        Self::open_with(address, &format!("topic={topic}")).await
+    }
+
+    /// Subscribes with a whole query.
+    pub(crate) async fn open_with(address: SocketAddr, query: &str) -> Self {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        let request = format!(
+            "GET /.well-known/mercure?{query} HTTP/1.1\r\nHost: hub\r\nAccept: text/event-stream\r\n\r\n"
+        );
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut rest = Vec::new();
+        let head = Head::read(&mut socket, &mut rest).await.unwrap();
+        assert_eq!(head.status, 200);
+        assert_eq!(head.header("content-type"), Some("text/event-stream"));
+        let mut stream = Self {
+            socket,
+            chunks: Chunks::default(),
+            decoder: Decoder::new(),
+            retry: None,
+            events: VecDeque::new(),
+        };
+        stream.decode(&rest);
+        stream
+    }
+
+    /// The next event; none when the stream has ended as it should.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: what has come is kept.
+    pub(crate) async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            if self.chunks.ended {
+                return None;
+            }
+            let mut piece = Vec::with_capacity(READ_BYTES);
+            let read = self.socket.read_buf(&mut piece).await.unwrap();
+            assert!(read > 0, "the stream broke off");
+            self.decode(&piece);
+        }
+    }
+
+    /// Ends the connection with a reset instead of a FIN.
+    pub(crate) fn reset(self) {
+        self.socket.set_zero_linger().unwrap();
+    }
+
+    fn decode(&mut self, piece: &[u8]) {
+        let mut body = Vec::with_capacity(piece.len());
+        self.chunks.take(piece, &mut body);
+        let mut input = body.as_slice();
+        while let Some(item) = self.decoder.decode(&mut input).unwrap() {
+            match item {
+                Item::Event(event) => self.events.push_back(Event {
+                    kind: event.event_type.to_owned(),
+                    data: event.data.to_owned(),
+                    id: event.last_event_id.to_owned(),
+                    retry: self.retry,
+                }),
+                Item::Retry(retry) => self.retry = Some(retry),
+                Item::Comment(_) => {}
+            }
+        }
+    }
+}
+
+/// Opens many streams for one topic.
+pub(crate) async fn open_many(address: SocketAddr, topic: &str, count: usize) -> Vec<Stream> {
+    let slots = Arc::new(Semaphore::new(CONNECTING));
+    let mut opening = JoinSet::new();
+    for _ in 0..count {
+        let slot = Arc::clone(&slots).acquire_owned().await.unwrap();
+        let topic = topic.to_owned();
+        opening.spawn(async move {
+            let stream = Stream::open(address, &topic).await;
+            drop(slot);
+            stream
+        });
+    }
+    opening.join_all().await
+}
