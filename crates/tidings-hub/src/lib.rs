@@ -26,7 +26,7 @@ mod update;
 
 pub use close::CloseReason;
 pub use config::{HubConfig, Limits, Retention};
-pub use error::{PublishError, SubscribeError};
+pub use error::{BatchError, PublishError, SubscribeError};
 pub use grants::Grants;
 pub use hub::Hub;
 pub use position::{Epoch, InvalidPosition, Position};
