@@ -157,7 +157,7 @@ impl Publisher {
         Ok(shared.hub.publish(self.keyed(update, place))?)
     }
 
-    /// Publishes all or, where one is not allowed, none.
+    /// Publishes all, with no other publisher's update between them, or, where one is refused, none.
     fn publish_array(
         &self,
         shared: &Shared,
@@ -168,8 +168,7 @@ impl Publisher {
         }
         let keyed =
             updates.into_iter().enumerate().map(|(place, update)| self.keyed(update, Some(place)));
-        let receipts: Vec<Receipt> =
-            shared.hub.publish_all(keyed).into_iter().collect::<Result<_, _>>()?;
+        let receipts = shared.hub.publish_batch(keyed)?;
         let published: Vec<Published<'_>> =
             receipts.iter().map(|receipt| Published { id: &receipt.id }).collect();
         Ok(json_response(&published))
