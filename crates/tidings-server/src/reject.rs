@@ -104,6 +104,11 @@ impl Refusal {
         self.row().status
     }
 
+    /// Whether it is told in the log by default: who may not do what, and limits that are reached.
+    pub(crate) fn is_noteworthy(&self) -> bool {
+        matches!(self.status().as_u16(), 401 | 403 | 429 | 503)
+    }
+
     /// The answer. A browser's `EventSource` gives up for ever at any status but 200, so one that may succeed later is
     /// told so in a stream and comes back by itself; everyone else gets the status.
     pub(crate) fn respond(&self, request: &Parts, retry: Duration) -> Response<Body> {

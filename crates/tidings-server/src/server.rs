@@ -137,11 +137,10 @@ impl Call<'_> {
         let (status, reason) = (refusal.status().as_u16(), refusal.reason());
         let (method, path, address) = (&self.parts.method, self.parts.uri.path(), self.address);
         shared.metrics.refused(reason);
-        match status {
-            401 | 403 | 429 | 503 => {
-                info!(%method, path, %address, status, reason, detail = %refusal, "refused");
-            }
-            _ => debug!(%method, path, %address, status, reason, detail = %refusal, "refused"),
+        if refusal.is_noteworthy() {
+            info!(%method, path, %address, status, reason, detail = %refusal, "refused");
+        } else {
+            debug!(%method, path, %address, status, reason, detail = %refusal, "refused");
         }
         refusal.respond(self.parts, shared.config.stream.retry)
     }

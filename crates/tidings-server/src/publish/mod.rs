@@ -13,6 +13,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
 use tidings_hub::{Grants, Receipt, Update};
 use tidings_wire::EventId;
+use tokio::time::Instant;
 
 pub(crate) use draft::{DraftError, DraftLimits};
 use json::JsonUpdates;
@@ -110,13 +111,17 @@ impl std::error::Error for Broken {}
 struct Publisher {
     grants: Grants,
     limits: DraftLimits,
-    /// The request's idempotency key, which one publisher cannot use up for another.
+    /// When the token expires, if it does.
+    expires_at: Option<Instant>,
+    /// The request's idempotency key, within its scope: the token's `sub`. Users cannot use up one another's keys. All
+    /// who have a token without `sub`, or none, share one scope. A key that is used again for another update is refused.
     key: Option<String>,
 }
 
 impl Publisher {
     fn new(call: &Call<'_>, identity: Identity) -> Result<Self, Refusal> {
         let what = "publish";
+        let expires_at = identity.expiry();
         let grants = identity.publish.ok_or(Refusal::Forbidden { what })?;
         let requests = &call.shared().config.requests;
         let limits = DraftLimits {
@@ -126,7 +131,7 @@ impl Publisher {
         };
         let key = idempotency_key(call)?;
         let user = identity.user.as_deref().unwrap_or_default();
-        Ok(Self { grants, limits, key: key.map(|key| format!("{user}\n{key}")) })
+        Ok(Self { grants, limits, expires_at, key: key.map(|key| format!("{user}\n{key}")) })
     }
 
     /// Every topic must be granted, or nothing is published (PUB-7).
