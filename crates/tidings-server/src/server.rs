@@ -125,10 +125,10 @@ impl Call<'_> {
         Ok(shared.authenticator.authenticate(role, self.parts, SystemTime::now()).await?)
     }
 
-    /// Who asks, where nobody passes without a token.
-    pub(crate) async fn identify_by_token(&self, role: Role) -> Result<Identity, Refusal> {
+    /// Who asks for the list of active subscriptions.
+    pub(crate) async fn identify_watcher(&self) -> Result<Identity, Refusal> {
         let authenticator = &self.shared().authenticator;
-        Ok(authenticator.authenticate_token(role, self.parts, SystemTime::now()).await?)
+        Ok(authenticator.authenticate_watcher(self.parts, SystemTime::now()).await?)
     }
 
     /// Answers with a refusal, counts it and says why in the log. The query stays out of the log: it may hold a token.
