@@ -33,6 +33,6 @@ pub use position::{Epoch, InvalidPosition, Position};
 pub use presence::Announcer;
 pub use selector::{Kind, Selector};
 pub use stats::Stats;
-pub use subscriber::{InvalidSubscriberId, Start, Subscriber, SubscriberId};
+pub use subscriber::{Start, Subscriber, SubscriberId};
 pub use subscription::{Delivery, Gap, Resume, Subscription};
 pub use update::{LoggedUpdate, Receipt, Update};
