@@ -186,7 +186,7 @@ impl fmt::Display for Refusal {
             Self::BodyTooLarge { limit } => write!(f, "the body is larger than {limit} bytes: send less, or many updates as application/x-ndjson"),
             Self::BodyTimeout => f.write_str("the body did not come in time"),
             Self::BodyBroken => f.write_str("the body broke off before its end"),
-            Self::BadIdempotencyKey => f.write_str("Idempotency-Key must be one header of 1 to 255 visible ASCII characters"),
+            Self::BadIdempotencyKey => f.write_str("Idempotency-Key must be one header of 1 to 255 ASCII characters: letters, digits, signs, and spaces between them"),
             Self::Publish(error) => error.fmt(f),
             Self::Batch(BatchError { place, error }) => write!(f, "update {place} of the array: {error}"),
             Self::Subscribe(error) => error.fmt(f),

@@ -210,7 +210,7 @@ pub(super) fn cases() -> Vec<Case> {
         let expected = refused(415, "unsupported_media_type", "say so in Content-Type");
         case(name, post_with(line, r#"{"topic":"a"}"#), expected)
     });
-    let bad_key = refused(400, "bad_idempotency_key", "1 to 255 visible ASCII characters");
+    let bad_key = refused(400, "bad_idempotency_key", "1 to 255 ASCII characters");
     let keys = KEYS.iter().map(move |&(name, lines)| {
         case(name, post_with(&format!("{FORM}{lines}"), "topic=a"), bad_key)
     });
