@@ -41,6 +41,27 @@ impl fmt::Display for PublishError {
 
 impl std::error::Error for PublishError {}
 
+/// Why none of several updates was published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchError {
+    /// Which of them cannot be published, counted from 0.
+    pub place: usize,
+    /// Why.
+    pub error: PublishError,
+}
+
+impl fmt::Display for BatchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "update {} cannot be published, and so none was", self.place)
+    }
+}
+
+impl std::error::Error for BatchError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
 /// Why a subscription was not opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use tidings_wire::EventId;
@@ -9,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::close::CloseReason;
 use crate::config::HubConfig;
-use crate::error::{PublishError, SubscribeError};
+use crate::error::{BatchError, PublishError, SubscribeError};
 use crate::index::SubscriberKey;
 use crate::position::Epoch;
 use crate::presence::Announcer;
@@ -18,6 +19,9 @@ use crate::stats::Stats;
 use crate::subscriber::{Start, Subscriber};
 use crate::subscription::Subscription;
 use crate::update::{Receipt, Update};
+
+/// How many updates are published before others may have the lock in between.
+const MAX_LOCKED_UPDATES: usize = 256;
 
 /// A handle to a hub. Clones are handles to the same hub.
 ///
@@ -70,27 +74,61 @@ impl Hub {
     /// When the update is not one ([`PublishError::NoTopic`], [`PublishError::ReservedId`]), is too large for the log,
     /// reuses an idempotency key, or the hub is closing. The log is unchanged then.
     pub fn publish(&self, update: Update) -> Result<Receipt, PublishError> {
+        let update = update.normalised();
         let mut woken = Vec::new();
         let result = self.lock().publish(update, Instant::now(), &mut woken);
         woken.into_iter().for_each(Waker::wake);
         result
     }
 
-    /// Publishes several updates, in order, at less cost than one by one. Each has its own result.
+    /// Publishes several updates, in order, at less cost than one by one. Each has its own result, and other publishers'
+    /// updates may come between them; [`publish_batch`](Self::publish_batch) is for all or none.
     pub fn publish_all(
         &self,
         updates: impl IntoIterator<Item = Update>,
     ) -> Vec<Result<Receipt, PublishError>> {
         // What makes the updates may use the hub, and may take its time.
-        let updates: Vec<Update> = updates.into_iter().collect();
+        let updates: Vec<Update> = updates.into_iter().map(Update::normalised).collect();
+        let mut results = Vec::with_capacity(updates.len());
+        let mut updates = updates.into_iter();
+        let now = Instant::now();
+        while updates.len() > 0 {
+            let mut woken = Vec::new();
+            let mut state = self.lock();
+            let some = updates.by_ref().take(MAX_LOCKED_UPDATES);
+            results.extend(some.map(|update| state.publish(update, now, &mut woken)));
+            // Whoever waits for the lock goes next.
+            MutexGuard::unlock_fair(state);
+            woken.into_iter().for_each(Waker::wake);
+        }
+        results
+    }
+
+    /// Publishes several updates, or none of them if there is one that cannot be. No other update comes between them.
+    ///
+    /// The hub does nothing else meanwhile: this is for hundreds, not for millions.
+    ///
+    /// # Errors
+    /// The first update that [`publish`](Self::publish) would refuse, or one that has the idempotency key of another
+    /// among them. The log is unchanged then.
+    pub fn publish_batch(
+        &self,
+        updates: impl IntoIterator<Item = Update>,
+    ) -> Result<Vec<Receipt>, BatchError> {
+        let updates: Vec<Update> = updates.into_iter().map(Update::normalised).collect();
+        let weights: Vec<usize> = updates.iter().map(Update::max_weight).collect();
         let mut woken = Vec::new();
         let now = Instant::now();
         let mut state = self.lock();
-        let results =
-            updates.into_iter().map(|update| state.publish(update, now, &mut woken)).collect();
+        let receipts = state.check_batch(&updates, &weights).and_then(|()| {
+            let publish = |(place, update)| {
+                state.publish(update, now, &mut woken).map_err(|error| BatchError { place, error })
+            };
+            updates.into_iter().enumerate().map(publish).collect()
+        });
         drop(state);
         woken.into_iter().for_each(Waker::wake);
-        results
+        receipts
     }
 
     /// Opens a subscription.
@@ -132,20 +170,12 @@ impl Hub {
 
     /// What the hub holds now.
     pub fn stats(&self) -> Stats {
-        let mut state = self.lock();
-        state.evict(Instant::now());
-        let (oldest, next) = (state.log.oldest(), state.log.next());
-        let retained = |seq| (next > oldest).then(|| state.log.position(seq));
-        Stats {
-            subscribers: state.members.len(),
-            published: state.published,
-            gaps: state.gaps,
-            updates: state.log.len(),
-            bytes: state.log.bytes() + state.index.retained_bytes(),
-            topics: state.index.retained_topics(),
-            oldest: retained(oldest),
-            newest: retained(next.saturating_sub(1)),
-        }
+        stats(&mut self.lock())
+    }
+
+    /// What the hub holds now, unless it is not to be had within `patience`, because the hub is stuck.
+    pub fn try_stats(&self, patience: Duration) -> Option<Stats> {
+        self.0.state.try_lock_for(patience).map(|mut state| stats(&mut state))
     }
 
     /// Refuses every publish and every new subscription from now on. Open subscriptions go on until they are closed.
@@ -175,5 +205,35 @@ impl Hub {
             // A closing hub takes no more updates; there is nobody left to tell then.
             drop(self.publish(update));
         }
+    }
+}
+
+fn stats(state: &mut State) -> Stats {
+    state.evict(Instant::now());
+    let (oldest, next) = (state.log.oldest(), state.log.next());
+    let retained = |seq| (next > oldest).then(|| state.log.position(seq));
+    Stats {
+        subscribers: state.members.len(),
+        published: state.published,
+        gaps: state.gaps,
+        updates: state.log.len(),
+        bytes: state.log.bytes() + state.index.retained_bytes(),
+        topics: state.index.retained_topics(),
+        oldest: retained(oldest),
+        newest: retained(next.saturating_sub(1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stuck_hub_is_looked_at_in_vain_and_holds_nobody_up() {
+        let hub = Hub::new(Epoch::random().unwrap(), HubConfig::default(), None);
+        let patience = Duration::from_millis(10);
+        assert_eq!(hub.try_stats(patience), Some(hub.stats()));
+        let _stuck = hub.lock();
+        assert_eq!(hub.try_stats(patience), None);
     }
 }

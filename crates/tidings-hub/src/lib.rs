@@ -27,13 +27,13 @@ mod update;
 
 pub use close::CloseReason;
 pub use config::{HubConfig, Limits, Retention};
-pub use error::{PublishError, SubscribeError};
+pub use error::{BatchError, PublishError, SubscribeError};
 pub use grants::Grants;
 pub use hub::Hub;
 pub use position::{Epoch, InvalidPosition, Position};
 pub use presence::Announcer;
 pub use selector::{Kind, Selector};
 pub use stats::Stats;
-pub use subscriber::{InvalidSubscriberId, Start, Subscriber, SubscriberId};
+pub use subscriber::{Start, Subscriber, SubscriberId};
 pub use subscription::{Delivery, Gap, Resume, Subscription};
 pub use update::{LoggedUpdate, Receipt, Update};

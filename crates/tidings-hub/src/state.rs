@@ -8,14 +8,14 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::task::Waker;
 
-use hashbrown::DefaultHashBuilder;
+use hashbrown::{DefaultHashBuilder, HashMap};
 use slab::Slab;
 use tokio::time::Instant;
 
 use crate::admission::Admission;
 use crate::close::CloseReason;
 use crate::config::HubConfig;
-use crate::error::{PublishError, SubscribeError};
+use crate::error::{BatchError, PublishError, SubscribeError};
 use crate::index::{Index, NodeKey, SubscriberKey};
 use crate::log::{Found, Log};
 use crate::position::{Epoch, Position};
@@ -134,6 +134,35 @@ impl State {
         }
         if update.id.as_ref().is_some_and(|id| id.as_str().starts_with(Position::MARK)) {
             return Err(PublishError::ReservedId);
+        }
+        Ok(())
+    }
+
+    /// Tells whether all of several updates would be taken, one after the other. `weights` are the most they can weigh.
+    pub(crate) fn check_batch(
+        &self,
+        updates: &[Update],
+        weights: &[usize],
+    ) -> Result<(), BatchError> {
+        let mut digests = HashMap::new();
+        let mut check = |update: &Update, bytes| {
+            self.check(update)?;
+            let limit = self.config.retention.max_bytes;
+            if bytes > limit {
+                return Err(PublishError::TooLarge { bytes, limit });
+            }
+            let Some(key) = &update.idempotency_key else { return Ok(()) };
+            let digest = self.digest(update);
+            let logged = self.log.with_key(key).and_then(|first| first.idempotency.as_ref());
+            let known =
+                digests.insert(Arc::clone(key), digest).or(logged.map(|known| known.digest));
+            if known.is_some_and(|known| known != digest) {
+                return Err(PublishError::KeyReused);
+            }
+            Ok(())
+        };
+        for (place, (update, bytes)) in updates.iter().zip(weights).enumerate() {
+            check(update, *bytes).map_err(|error| BatchError { place, error })?;
         }
         Ok(())
     }

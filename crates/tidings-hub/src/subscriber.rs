@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::grants::Grants;
@@ -49,34 +48,6 @@ impl fmt::Debug for SubscriberId {
         fmt::Display::fmt(self, f)
     }
 }
-
-impl FromStr for SubscriberId {
-    type Err = InvalidSubscriberId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidSubscriberId> {
-        let digits: String = text
-            .strip_prefix(Self::PREFIX)
-            .ok_or(InvalidSubscriberId)?
-            .chars()
-            .filter(|&c| c != '-')
-            .collect();
-        let id = u128::from_str_radix(&digits, 16).map(Self).map_err(|_| InvalidSubscriberId)?;
-        // Hyphens elsewhere, capitals or a sign would be other texts for the same id.
-        if id.to_string() == text { Ok(id) } else { Err(InvalidSubscriberId) }
-    }
-}
-
-/// A text that names no subscription.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidSubscriberId;
-
-impl fmt::Display for InvalidSubscriberId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a subscriber id: expected urn:uuid: and a UUID")
-    }
-}
-
-impl std::error::Error for InvalidSubscriberId {}
 
 /// Who subscribes to what.
 #[derive(Debug)]

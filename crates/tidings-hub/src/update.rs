@@ -1,5 +1,6 @@
 //! What a publisher sends, and what the log keeps of it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use tidings_wire::{Event, EventId, EventType};
 use tokio::time::Instant;
 
+use crate::index::Index;
 use crate::position::Position;
 
 /// What a publisher sends: data about one or more topics.
@@ -50,6 +52,46 @@ impl Update {
     #[must_use]
     pub fn with_idempotency_key(self, key: impl Into<Arc<str>>) -> Self {
         Self { idempotency_key: Some(key.into()), ..self }
+    }
+
+    /// The update as the log takes it: each topic once, where it came first, and no empty id, which would reset the
+    /// place of every browser that sees it. Done before the hub's lock is taken, because there may be many topics.
+    pub(crate) fn normalised(mut self) -> Self {
+        self.id = self.id.filter(|id| !id.as_str().is_empty());
+        if self.topics.len() > 1 {
+            let mut seen = HashSet::with_capacity(self.topics.len());
+            let firsts: Vec<bool> =
+                self.topics.iter().map(|topic| seen.insert(topic.as_str())).collect();
+            let mut firsts = firsts.into_iter();
+            self.topics.retain(|_| firsts.next().unwrap_or_default());
+        }
+        self
+    }
+
+    /// The most that the update can weigh in the log with the names of its topics, in bytes. It may weigh some bytes
+    /// less, because its position is not known yet.
+    pub(crate) fn max_weight(&self) -> usize {
+        let lines = 1 + self.data.bytes().filter(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let data = self.data.len() + lines * "data: \n".len();
+        let event_type = self.event_type.as_ref().map_or(0, |text| {
+            let text: &str = text.as_ref();
+            "event: \n".len() + text.len()
+        });
+        let own_id = self.id.as_ref().map_or(LoggedUpdate::MAX_POSITION_BYTES, |id| {
+            LoggedUpdate::OWN_ID_BYTES + 2 * id.as_str().len()
+        });
+        let key =
+            self.idempotency_key.as_ref().map_or(0, |key| LoggedUpdate::KEY_BYTES + key.len());
+        let topics: usize = self.topics.iter().map(|topic| Index::weight(topic)).sum();
+        LoggedUpdate::OVERHEAD_BYTES
+            + data
+            + event_type
+            + "id: \nretry: \n\n".len()
+            + LoggedUpdate::MAX_DECIMAL_BYTES
+            + own_id
+            + key
+            + LoggedUpdate::TOPIC_BYTES * self.topics.len()
+            + topics
     }
 }
 
@@ -99,6 +141,10 @@ impl LoggedUpdate {
     const OWN_ID_BYTES: usize = 128;
     /// What an idempotency key costs beside its text, in bytes.
     const KEY_BYTES: usize = 80;
+    /// How long a number in a frame can be, in bytes.
+    const MAX_DECIMAL_BYTES: usize = 20;
+    /// How long a position in a frame can be, in bytes.
+    const MAX_POSITION_BYTES: usize = 30;
 
     /// What it is about: the canonical topic first.
     pub fn topics(&self) -> impl Iterator<Item = &str> {

@@ -23,6 +23,8 @@ use crate::server::Server;
 const PULSE: Duration = Duration::from_millis(500);
 /// After how long without a pulse the hub counts as stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
+/// How long the metrics may wait for the hub's lock. The admin listener's only thread does nothing else meanwhile.
+const LOCK_PATIENCE: Duration = Duration::from_millis(200);
 /// How long a client of the admin listener may take for its request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -126,15 +128,17 @@ fn answer(request: &Request<Incoming>, server: &Server, pulse: &Pulse) -> Respon
         }
         "/health/ready" if pulse.is_ready() => text(StatusCode::OK, "ok\n"),
         "/health/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "starting or draining\n"),
-        // Reading the hub's figures needs its lock, which a stuck hub may hold.
-        "/metrics" if !is_alive => text(StatusCode::SERVICE_UNAVAILABLE, "stuck\n"),
         "/metrics" => metrics(server),
         _ => text(StatusCode::NOT_FOUND, "here are /health/live, /health/ready and /metrics\n"),
     }
 }
 
 fn metrics(server: &Server) -> Response<Body> {
-    let Ok(body) = server.0.metrics.text(server.hub()) else {
+    // Reading the hub's figures needs its lock, which a stuck hub may hold. Probes must not wait for it as well.
+    let Some(stats) = server.hub().try_stats(LOCK_PATIENCE) else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "stuck: the hub's lock is not to be had\n");
+    };
+    let Ok(body) = server.0.metrics.text(&stats) else {
         return text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written\n");
     };
     let mut response = Response::new(body.into());

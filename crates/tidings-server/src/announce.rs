@@ -8,6 +8,15 @@ use serde::Serialize;
 use tidings_hub::{Gap, Position};
 use tidings_wire::{Event, EventId, EventType, KEEP_ALIVE};
 
+const GAP: &str = "gap";
+const REFUSED: &str = "refused";
+const EXPIRED: &str = "expired";
+const DRAIN: &str = "drain";
+
+/// The types of the hub's own events. No publisher may use them: a subscriber acts on them, and drops what it has after a
+/// `gap`.
+pub(crate) const RESERVED_TYPES: [&str; 4] = [GAP, REFUSED, EXPIRED, DRAIN];
+
 /// A stream's first bytes: a comment, which fires `onopen` in a browser, the reconnection time, and from where on to
 /// resume if the connection breaks before the first event.
 pub(crate) fn opening(retry: Duration, caught_up: Option<Position>) -> Bytes {
@@ -42,7 +51,7 @@ pub(crate) fn gap(gap: &Gap) -> Bytes {
         resumed_after: gap.before.to_string(),
         missed: gap.missed,
     };
-    event("gap", Some(gap.before.to_event_id()), None, &data)
+    event(GAP, Some(gap.before.to_event_id()), None, &data)
 }
 
 /// Tells a browser that it was turned away for now, and when to come back.
@@ -54,7 +63,7 @@ pub(crate) fn refused(status: u16, reason: &str, retry: Duration) -> Bytes {
         retry_ms: u128,
     }
     let data = Data { status, reason, retry_ms: retry.as_millis() };
-    event("refused", None, Some(retry), &data)
+    event(REFUSED, None, Some(retry), &data)
 }
 
 /// Tells that the stream's token has expired, just before the close.
@@ -63,7 +72,7 @@ pub(crate) fn expired() -> Bytes {
     struct Data {
         reason: &'static str,
     }
-    event("expired", None, None, &Data { reason: "token_expired" })
+    event(EXPIRED, None, None, &Data { reason: "token_expired" })
 }
 
 /// Tells that the hub is going down, and when to come back.
@@ -72,7 +81,7 @@ pub(crate) fn drain(retry: Duration) -> Bytes {
     struct Data {
         retry_ms: u128,
     }
-    event("drain", None, Some(retry), &Data { retry_ms: retry.as_millis() })
+    event(DRAIN, None, Some(retry), &Data { retry_ms: retry.as_millis() })
 }
 
 fn event(name: &str, id: Option<EventId>, retry: Option<Duration>, data: &impl Serialize) -> Bytes {

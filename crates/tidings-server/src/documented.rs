@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Request;
 use http_body_util::BodyExt;
 use tidings_hub::{
-    CloseReason, Epoch, Gap, Hub, HubConfig, Position, PublishError, SubscribeError,
+    BatchError, CloseReason, Epoch, Gap, Hub, HubConfig, Position, PublishError, SubscribeError,
 };
 
 use crate::announce;
@@ -88,6 +88,7 @@ fn draft_errors() -> Vec<DraftError> {
         E::DataTooLarge { .. } => E::DataTooLarge { size: 2, limit: 1 },
         E::BadId(_) => E::BadId(IdFault::LeadingHash),
         E::BadType(_) => E::BadType(bad_type),
+        E::ReservedType { .. } => E::ReservedType { name: "gap" },
         E::BadRetry => E::BadRetry,
         E::NotUtf8 { .. } => E::NotUtf8 { field: "body" },
         E::BadEscape { .. } => E::BadEscape { field: "data" },
@@ -138,6 +139,7 @@ fn refusals() -> Vec<Refusal> {
         R::BodyBroken => R::BodyBroken,
         R::BadIdempotencyKey => R::BadIdempotencyKey,
         R::Publish(_) => R::Publish(PublishError::NoTopic),
+        R::Batch(_) => R::Batch(BatchError { place: 0, error: PublishError::NoTopic }),
         R::Subscribe(_) => R::Subscribe(SubscribeError::NoSelector),
         R::Internal => R::Internal,
     );
@@ -186,7 +188,7 @@ fn the_table_of_metrics_is_the_programs() {
     let metrics = Metrics::new();
     // Only what was counted once is in the text.
     metrics.refused("draining");
-    let text = metrics.text(&hub).unwrap();
+    let text = metrics.text(&hub.stats()).unwrap();
     let actual: BTreeSet<(String, &str)> = text
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))

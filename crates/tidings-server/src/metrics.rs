@@ -11,7 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use tidings_hub::{CloseReason, Hub, LoggedUpdate, Resume};
+use tidings_hub::{CloseReason, LoggedUpdate, Resume, Stats};
 use tokio::time::Instant;
 
 /// From a tenth of a millisecond to ten seconds.
@@ -140,9 +140,8 @@ impl Metrics {
         );
     }
 
-    /// The text for Prometheus (`OpenMetrics` 1.0).
-    pub(crate) fn text(&self, hub: &Hub) -> Result<String, fmt::Error> {
-        let stats = hub.stats();
+    /// The text for Prometheus (`OpenMetrics` 1.0), with what the hub holds.
+    pub(crate) fn text(&self, stats: &Stats) -> Result<String, fmt::Error> {
         set(&self.hub.published, stats.published);
         set(&self.hub.gaps, stats.gaps);
         self.hub.updates.set(gauge(stats.updates));

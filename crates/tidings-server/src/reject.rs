@@ -7,7 +7,7 @@ use http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use serde::Serialize;
-use tidings_hub::{PublishError, SubscribeError};
+use tidings_hub::{BatchError, PublishError, SubscribeError};
 
 use crate::announce;
 use crate::auth::AuthError;
@@ -44,6 +44,8 @@ pub(crate) enum Refusal {
     BadIdempotencyKey,
     /// The hub does not take the update.
     Publish(PublishError),
+    /// The hub does not take one of several updates, and so none.
+    Batch(BatchError),
     /// The hub does not open the stream.
     Subscribe(SubscribeError),
     /// The system gave no randomness, or a header could not be written.
@@ -86,6 +88,8 @@ impl Refusal {
             Self::BodyBroken => row(S::BAD_REQUEST, "body_broken"),
             Self::BadIdempotencyKey => row(S::BAD_REQUEST, "bad_idempotency_key"),
             Self::Publish(error) => publish_row(error),
+            // It is refused as it would be on its own.
+            Self::Batch(batch) => publish_row(&batch.error),
             Self::Subscribe(error) => subscribe_row(error),
             Self::Internal => later(S::INTERNAL_SERVER_ERROR, "internal"),
         }
@@ -98,6 +102,11 @@ impl Refusal {
 
     pub(crate) fn status(&self) -> StatusCode {
         self.row().status
+    }
+
+    /// Whether it is told in the log by default: who may not do what, and limits that are reached.
+    pub(crate) fn is_noteworthy(&self) -> bool {
+        matches!(self.status().as_u16(), 401 | 403 | 429 | 503)
     }
 
     /// The answer. A browser's `EventSource` gives up for ever at any status but 200, so one that may succeed later is
@@ -178,8 +187,9 @@ impl fmt::Display for Refusal {
             Self::BodyTooLarge { limit } => write!(f, "the body is larger than {limit} bytes: send less, or many updates as application/x-ndjson"),
             Self::BodyTimeout => f.write_str("the body did not come in time"),
             Self::BodyBroken => f.write_str("the body broke off before its end"),
-            Self::BadIdempotencyKey => f.write_str("Idempotency-Key must be one header of 1 to 255 visible ASCII characters"),
+            Self::BadIdempotencyKey => f.write_str("Idempotency-Key must be one header of 1 to 255 ASCII characters: letters, digits, signs, and spaces between them"),
             Self::Publish(error) => error.fmt(f),
+            Self::Batch(BatchError { place, error }) => write!(f, "update {place} of the array: {error}"),
             Self::Subscribe(error) => error.fmt(f),
             Self::Internal => f.write_str("the hub could not answer: try again"),
         }
@@ -237,6 +247,12 @@ impl From<DraftError> for Refusal {
 impl From<PublishError> for Refusal {
     fn from(error: PublishError) -> Self {
         Self::Publish(error)
+    }
+}
+
+impl From<BatchError> for Refusal {
+    fn from(error: BatchError) -> Self {
+        Self::Batch(error)
     }
 }
 

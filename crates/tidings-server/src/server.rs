@@ -125,10 +125,10 @@ impl Call<'_> {
         Ok(shared.authenticator.authenticate(role, self.parts, SystemTime::now()).await?)
     }
 
-    /// Who asks, where nobody passes without a token.
-    pub(crate) async fn identify_by_token(&self, role: Role) -> Result<Identity, Refusal> {
+    /// Who asks for the list of active subscriptions.
+    pub(crate) async fn identify_watcher(&self) -> Result<Identity, Refusal> {
         let authenticator = &self.shared().authenticator;
-        Ok(authenticator.authenticate_token(role, self.parts, SystemTime::now()).await?)
+        Ok(authenticator.authenticate_watcher(self.parts, SystemTime::now()).await?)
     }
 
     /// Answers with a refusal, counts it and says why in the log. The query stays out of the log: it may hold a token.
@@ -137,11 +137,10 @@ impl Call<'_> {
         let (status, reason) = (refusal.status().as_u16(), refusal.reason());
         let (method, path, address) = (&self.parts.method, self.parts.uri.path(), self.address);
         shared.metrics.refused(reason);
-        match status {
-            401 | 403 | 429 | 503 => {
-                info!(%method, path, %address, status, reason, detail = %refusal, "refused");
-            }
-            _ => debug!(%method, path, %address, status, reason, detail = %refusal, "refused"),
+        if refusal.is_noteworthy() {
+            info!(%method, path, %address, status, reason, detail = %refusal, "refused");
+        } else {
+            debug!(%method, path, %address, status, reason, detail = %refusal, "refused");
         }
         refusal.respond(self.parts, shared.config.stream.retry)
     }

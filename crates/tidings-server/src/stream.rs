@@ -135,12 +135,13 @@ impl EventStream {
     fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let now = Instant::now();
         // Before anything else: guarantee 7 holds for a stream that always has something to send, too.
-        if reached(self.plan.expires_at, now) {
-            return Poll::Ready(Some(self.end(CloseReason::Expired, announce::expired())));
-        }
-        if reached(self.plan.ends_at, now) {
-            self.phase = Phase::Ended(CloseReason::MaxAge);
-            return Poll::Ready(None);
+        let due = [
+            (self.plan.expires_at, CloseReason::Expired),
+            (self.plan.ends_at, CloseReason::MaxAge),
+        ];
+        if let Some((_, reason)) = due.into_iter().find(|(end, _)| reached(*end, now)) {
+            self.phase = Phase::Ended(reason);
+            return Poll::Ready(self.farewell(reason));
         }
         match self.subscription.poll_delivery(cx) {
             Poll::Ready(Delivery::Updates(updates)) => {
@@ -150,15 +151,21 @@ impl EventStream {
             }
             Poll::Ready(Delivery::Gap(gap)) => Poll::Ready(Some(announce::gap(&gap))),
             Poll::Ready(Delivery::Closed(reason)) => {
-                Poll::Ready(Some(self.end(reason, announce::drain(self.plan.retry))))
+                self.phase = Phase::Ended(reason);
+                Poll::Ready(self.farewell(reason))
             }
             Poll::Pending => self.poll_timer(cx),
         }
     }
 
-    fn end(&mut self, reason: CloseReason, farewell: Bytes) -> Bytes {
-        self.phase = Phase::Ended(reason);
-        farewell
+    /// The last bytes of a stream that ends for this reason. Where a reconnect is all there is to do, none are needed: a
+    /// browser does that by itself.
+    fn farewell(&self, reason: CloseReason) -> Option<Bytes> {
+        match reason {
+            CloseReason::Drain => Some(announce::drain(self.plan.retry)),
+            CloseReason::Expired => Some(announce::expired()),
+            _ => None,
+        }
     }
 
     fn keep_alive(&mut self) -> Bytes {

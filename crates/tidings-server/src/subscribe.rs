@@ -1,7 +1,5 @@
 //! `GET` on the hub: who asks for what, from where in the log, and the stream that answers.
 
-use std::time::SystemTime;
-
 use http::{HeaderValue, Method, Response};
 use tidings_hub::{Grants, Resume, Start, Subscriber, SubscriberId};
 use tokio::time::Instant;
@@ -27,6 +25,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
     if call.parts.method == Method::HEAD {
         return Ok(stream_response(Body::empty()));
     }
+    let expires_at = identity.expiry();
     let subscriber = Subscriber {
         id: SubscriberId::random().map_err(|_| Refusal::Internal)?,
         selectors: query.selectors,
@@ -42,7 +41,6 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
     };
     let subscription = shared.hub.subscribe(subscriber, query.start)?;
     debug!(subscriber = %subscription.subscriber().id, address = %call.address, resume = ?subscription.resume(), "stream opened");
-    let expires_at = identity.expires_at.map(to_instant);
     let plan = Plan::new(&shared.config.stream, Instant::now(), expires_at);
     let resume = subscription.resume();
     let stream = EventStream::new(subscription, plan, call.fate.clone(), shared.metrics.clone());
@@ -69,13 +67,3 @@ fn reached(resume: Resume, cursor: &str) -> Option<HeaderValue> {
         }
     }
 }
-
-/// A point of the wall clock on the clock that streams go by.
-fn to_instant(time: SystemTime) -> Instant {
-    let now = Instant::now();
-    time.duration_since(SystemTime::now())
-        .map_or(now, |left| now.checked_add(left).unwrap_or(now + FAR))
-}
-
-/// Stands for a token's end too far away for the clock.
-const FAR: std::time::Duration = std::time::Duration::from_hours(24 * 365);

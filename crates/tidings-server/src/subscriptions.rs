@@ -3,7 +3,6 @@
 use http::header::{CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH};
 use http::{HeaderValue, Response, StatusCode};
 
-use crate::auth::Role;
 use crate::body::Body;
 use crate::mercure::{EARLIEST, presence};
 use crate::reject::Refusal;
@@ -12,7 +11,7 @@ use crate::server::Call;
 /// Answers for the whole list, for one selector (`/{topic}`), or for one subscription (`/{topic}/{subscriber}`).
 pub(crate) async fn answer(call: &Call<'_>, rest: &str) -> Result<Response<Body>, Refusal> {
     let shared = call.shared();
-    let identity = call.identify_by_token(Role::Subscriber).await?;
+    let identity = call.identify_watcher().await?;
     let path = call.parts.uri.path();
     if !identity.subscribe.is_some_and(|grants| grants.allows(path)) {
         return Err(Refusal::Forbidden { what: "see active subscriptions at this path" });

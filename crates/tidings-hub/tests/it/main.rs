@@ -7,6 +7,7 @@
 )]
 
 mod allocation;
+mod batch;
 mod close;
 mod cost;
 mod fixture;

@@ -44,7 +44,7 @@ fn an_update_too_large_for_the_log_is_refused_and_pushes_nothing_out() {
             event_type: Some(tidings_wire::EventType::new(long.as_str()).unwrap()),
             ..Update::new("a", "x")
         },
-        Update { topics: vec!["a".to_owned(); MAX_BYTES], ..Update::new("a", "x") },
+        Update { topics: (0..MAX_BYTES).map(|n| n.to_string()).collect(), ..Update::new("a", "x") },
         // A line end is one byte here and seven in the frame.
         Update::new("a", "\n".repeat(MAX_BYTES / 4)),
     ];

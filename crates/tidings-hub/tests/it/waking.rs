@@ -1,6 +1,6 @@
 //! Who waits is woken by what it waits for, once, and by nothing else.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
 
 use tidings_hub::{Delivery, Hub, Start, Subscription, Update};
@@ -50,6 +50,30 @@ fn several_updates_at_once_wake_each_subscriber_once() {
     assert!(probe.poll().is_none());
     hub.publish_all((0..10).map(|n| Update::new("a", n.to_string())));
     assert_eq!(probe.wakes(), 1);
+}
+
+/// Notes how far the hub is when it is woken.
+#[derive(Debug)]
+struct Progress(Hub, Mutex<Vec<u64>>);
+
+impl Wake for Progress {
+    fn wake(self: Arc<Self>) {
+        self.1.lock().unwrap().push(self.0.stats().published);
+    }
+}
+
+/// The lock was held from the first update to the last, and nobody was woken before.
+#[test]
+fn a_long_publish_lets_others_in_between() {
+    let hub = roomy_hub();
+    let mut probe = live(&hub, &["a"]);
+    let progress = Arc::new(Progress(hub.clone(), Mutex::default()));
+    let waker = Waker::from(Arc::clone(&progress));
+    assert!(probe.subscription.poll_delivery(&mut Context::from_waker(&waker)).is_pending());
+    hub.publish_all((0..1_000).map(|n| Update::new("a", n.to_string())));
+    let seen = progress.1.lock().unwrap().clone();
+    assert!(matches!(seen[..], [1..=500]), "{seen:?}");
+    assert_eq!(probe.drain().len(), 1_000);
 }
 
 #[test]

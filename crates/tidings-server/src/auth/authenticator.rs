@@ -64,22 +64,23 @@ impl Authenticator {
         })
     }
 
-    /// Verifies the token of a request for something that is never open to all.
+    /// Verifies the token of a request for the list of active subscriptions. It is for those who have a grant, unless
+    /// nobody can have one: where anybody may subscribe and subscribers have no key, anybody may see the list (Mercure
+    /// ACT-5).
     ///
     /// # Errors
-    /// As [`authenticate`](Self::authenticate), which lets nobody pass as anonymous here.
-    pub async fn authenticate_token(
+    /// As [`authenticate`](Self::authenticate), and [`AuthError::MissingToken`] where anonymous subscribers are let in
+    /// beside those with tokens.
+    pub async fn authenticate_watcher(
         &self,
-        role: Role,
         request: &Parts,
         now: SystemTime,
     ) -> Result<Identity, AuthError> {
+        if self.subscriber.is_none() && self.anonymous {
+            return Ok(Identity { subscribe: Some(Grants::all()), ..Identity::anonymous() });
+        }
         let credential = credentials::find(request, &self.rules)?.ok_or(AuthError::MissingToken)?;
-        let keys = match role {
-            Role::Publisher => &self.publisher,
-            Role::Subscriber => &self.subscriber,
-        };
-        let keys = keys.as_ref().ok_or(AuthError::NoKey)?;
+        let keys = self.subscriber.as_ref().ok_or(AuthError::NoKey)?;
         identity(&keys.verify(&credential, now).await?)
     }
 

@@ -1,9 +1,13 @@
 //! Who asks, once their token is verified.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tidings_hub::Grants;
+use tokio::time::Instant;
+
+/// Stands for a token's end too far away for the clock.
+const FAR: Duration = Duration::from_hours(24 * 365);
 
 /// What a request is made for. Each has its own key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,5 +37,12 @@ impl Identity {
     /// Nobody in particular: public updates only.
     pub fn anonymous() -> Self {
         Self { user: None, publish: None, subscribe: None, payload: None, expires_at: None }
+    }
+
+    /// When the token expires, on the clock that streams go by.
+    pub(crate) fn expiry(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let left = self.expires_at?.duration_since(SystemTime::now()).unwrap_or_default();
+        Some(now.checked_add(left).unwrap_or(now + FAR))
     }
 }

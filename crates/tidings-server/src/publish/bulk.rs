@@ -1,5 +1,7 @@
 //! NDJSON: any number of updates in one request, published while the body still comes, one result line each, in order.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +11,12 @@ use http::{HeaderValue, Response};
 use http_body_util::BodyExt;
 use tidings_hub::{Hub, Update};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
+use tracing::info;
 
 use super::Publisher;
 use super::ndjson::{Line, NdjsonLines, write_accepted, write_refused};
+use crate::auth::AuthError;
 use crate::body::{Body, Piece};
 use crate::metrics::Metrics;
 use crate::reject::Refusal;
@@ -23,8 +28,6 @@ use crate::server::Call;
 const MAX_WAITING_BYTES: u32 = 8 * 1024 * 1024;
 /// How many pieces these bytes may come in.
 const MAX_WAITING_PIECES: usize = 1_024;
-/// What a line takes beside its data at the most: its other fields, and the escapes of JSON.
-const LINE_OVERHEAD_BYTES: usize = 64 * 1024;
 
 /// Answers at once and publishes as the lines come.
 pub(super) fn answer<B>(call: &Call<'_>, publisher: Publisher, body: B) -> Response<Body>
@@ -38,6 +41,10 @@ where
         hub: shared.hub.clone(),
         metrics: Arc::clone(&shared.metrics),
         timeout: shared.config.requests.body_timeout,
+        max_line_bytes: shared.config.requests.body_bytes,
+        path: call.parts.uri.path().to_owned(),
+        address: call.address,
+        logged: BTreeSet::new(),
         publisher,
         room: Arc::new(Semaphore::new(MAX_WAITING_BYTES as usize)),
         results,
@@ -55,6 +62,13 @@ struct Bulk {
     metrics: Arc<Metrics>,
     /// How long the next piece of the body may take.
     timeout: Duration,
+    /// How long a line may be: as long as the body of a request with one update.
+    max_line_bytes: usize,
+    /// What the request was for, without the query, which may hold a token; and who sent it.
+    path: String,
+    address: IpAddr,
+    /// The reasons for which a line was refused that are in the log already.
+    logged: BTreeSet<&'static str>,
     publisher: Publisher,
     /// One permit for each byte of results that may wait.
     room: Arc<Semaphore>,
@@ -62,15 +76,18 @@ struct Bulk {
 }
 
 impl Bulk {
-    /// Reads the body to its end. It stops early when nobody waits for results any more.
-    async fn run<B>(self, mut body: B)
+    /// Reads the body to its end. It stops early when nobody waits for results any more, and when the token expires.
+    async fn run<B>(mut self, mut body: B)
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
-        let mut lines =
-            NdjsonLines::new(2 * self.publisher.limits.max_data_bytes + LINE_OVERHEAD_BYTES);
+        let mut lines = NdjsonLines::new(self.max_line_bytes);
         loop {
             let frame = tokio::time::timeout(self.timeout, body.frame()).await;
+            if self.publisher.expires_at.is_some_and(|end| Instant::now() >= end) {
+                let expired = Refusal::Auth(AuthError::Expired);
+                return self.end(lines.next_number(), &expired).await;
+            }
             let piece = match frame {
                 Ok(Some(Ok(frame))) => match frame.into_data() {
                     Ok(chunk) => self.publish(lines.feed(&chunk)),
@@ -82,17 +99,19 @@ impl Bulk {
                     return;
                 }
                 Ok(Some(Err(_))) => return,
-                Err(_elapsed) => {
-                    let mut piece = Vec::new();
-                    self.refuse(&mut piece, lines.next_number(), &Refusal::BodyTimeout);
-                    self.send(piece.into()).await;
-                    return;
-                }
+                Err(_elapsed) => return self.end(lines.next_number(), &Refusal::BodyTimeout).await,
             };
             if !self.send(piece).await {
                 return;
             }
         }
+    }
+
+    /// Refuses the line that has not ended, and with it the rest of the body.
+    async fn end(&mut self, number: usize, refusal: &Refusal) {
+        let mut piece = Vec::new();
+        self.refuse(&mut piece, number, refusal);
+        self.send(piece.into()).await;
     }
 
     /// Hands results over once there is room for them; `false` when nobody waits for them any more.
@@ -108,7 +127,7 @@ impl Bulk {
     }
 
     /// Publishes the updates of some lines together, and gives the lines' results.
-    fn publish<'c>(&self, lines: impl IntoIterator<Item = Line<'c>>) -> Bytes {
+    fn publish<'c>(&mut self, lines: impl IntoIterator<Item = Line<'c>>) -> Bytes {
         let mut updates = Vec::new();
         let mut refused = Vec::new();
         let mut numbers = Vec::new();
@@ -146,8 +165,14 @@ impl Bulk {
         Ok(self.publisher.keyed(update, Some(number)))
     }
 
-    fn refuse(&self, piece: &mut Vec<u8>, number: usize, refusal: &Refusal) {
-        self.metrics.refused(refusal.reason());
-        write_refused(piece, number, refusal.reason(), refusal);
+    /// Writes a line's refusal and counts it. The log has one line a request and reason: a body may have millions.
+    fn refuse(&mut self, piece: &mut Vec<u8>, number: usize, refusal: &Refusal) {
+        let (status, reason) = (refusal.status().as_u16(), refusal.reason());
+        self.metrics.refused(reason);
+        if refusal.is_noteworthy() && self.logged.insert(reason) {
+            let (path, address) = (self.path.as_str(), self.address);
+            info!(path, %address, status, reason, line = number, detail = %refusal, "refused");
+        }
+        write_refused(piece, number, reason, refusal);
     }
 }

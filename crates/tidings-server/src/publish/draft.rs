@@ -7,6 +7,8 @@ use std::time::Duration;
 use tidings_hub::Update;
 use tidings_wire::{EventId, EventType, InvalidField};
 
+use crate::announce::RESERVED_TYPES;
+
 /// How large one update may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DraftLimits {
@@ -82,7 +84,12 @@ impl RawDraft {
         }
         let event_type = match self.event_type.as_str() {
             "" => None,
-            text => Some(EventType::new(text).map_err(DraftError::BadType)?),
+            text => {
+                if let Some(name) = RESERVED_TYPES.into_iter().find(|name| *name == text) {
+                    return Err(DraftError::ReservedType { name });
+                }
+                Some(EventType::new(text).map_err(DraftError::BadType)?)
+            }
         };
         Ok(Update {
             topics: self.topics,
@@ -146,6 +153,11 @@ pub(crate) enum DraftError {
     BadId(IdFault),
     /// The type has NUL, CR or LF.
     BadType(InvalidField),
+    /// The type is that of an event of the hub's own.
+    ReservedType {
+        /// The type.
+        name: &'static str,
+    },
     /// The reconnection time is not a whole number of milliseconds.
     BadRetry,
     /// A text is not UTF-8.
@@ -232,6 +244,7 @@ impl DraftError {
             Self::DataTooLarge { .. } => "data_too_large",
             Self::BadId(_) => "bad_id",
             Self::BadType(_) => "bad_type",
+            Self::ReservedType { .. } => "reserved_type",
             Self::BadRetry => "bad_retry",
             Self::NotUtf8 { .. } => "not_utf8",
             Self::BadEscape { .. } => "bad_escape",
@@ -266,6 +279,9 @@ impl fmt::Display for DraftError {
             ),
             Self::BadId(fault) => fault.fmt(f),
             Self::BadType(_) => f.write_str("`type` has NUL, CR or LF: remove it"),
+            Self::ReservedType { name } => {
+                write!(f, "`type` is `{name}`, as only the hub's own events are: choose another")
+            }
             Self::BadRetry => {
                 write!(f, "`retry` is not a whole number of milliseconds from 0 to {}", u64::MAX)
             }

@@ -10,9 +10,9 @@ use tidings_hub::Update;
 
 use super::draft::{DraftError, DraftLimits, RawDraft};
 
-/// How many updates one array may have: all of them are held in memory at once. A bulk body
-/// (`application/x-ndjson`) has no such limit.
-pub(crate) const MAX_ARRAY_UPDATES: usize = 10_000;
+/// How many updates one array may have: they are published together, and the hub does nothing else meanwhile. A bulk
+/// body (`application/x-ndjson`) has no such limit.
+pub(crate) const MAX_ARRAY_UPDATES: usize = 1_000;
 
 /// How much of an unknown field's name an error repeats.
 const MAX_SHOWN_NAME_CHARS: usize = 64;

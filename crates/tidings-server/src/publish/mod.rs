@@ -13,6 +13,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
 use tidings_hub::{Grants, Receipt, Update};
 use tidings_wire::EventId;
+use tokio::time::Instant;
 
 #[cfg(test)]
 pub(crate) use draft::IdFault;
@@ -112,13 +113,17 @@ impl std::error::Error for Broken {}
 struct Publisher {
     grants: Grants,
     limits: DraftLimits,
-    /// The request's idempotency key, which one publisher cannot use up for another.
+    /// When the token expires, if it does.
+    expires_at: Option<Instant>,
+    /// The request's idempotency key, within its scope: the token's `sub`. Users cannot use up one another's keys. All
+    /// who have a token without `sub`, or none, share one scope. A key that is used again for another update is refused.
     key: Option<String>,
 }
 
 impl Publisher {
     fn new(call: &Call<'_>, identity: Identity) -> Result<Self, Refusal> {
         let what = "publish";
+        let expires_at = identity.expiry();
         let grants = identity.publish.ok_or(Refusal::Forbidden { what })?;
         let requests = &call.shared().config.requests;
         let limits = DraftLimits {
@@ -128,7 +133,7 @@ impl Publisher {
         };
         let key = idempotency_key(call)?;
         let user = identity.user.as_deref().unwrap_or_default();
-        Ok(Self { grants, limits, key: key.map(|key| format!("{user}\n{key}")) })
+        Ok(Self { grants, limits, expires_at, key: key.map(|key| format!("{user}\n{key}")) })
     }
 
     /// Every topic must be granted, or nothing is published (PUB-7).
@@ -159,7 +164,7 @@ impl Publisher {
         Ok(shared.hub.publish(self.keyed(update, place))?)
     }
 
-    /// Publishes all or, where one is not allowed, none.
+    /// Publishes all, with no other publisher's update between them, or, where one is refused, none.
     fn publish_array(
         &self,
         shared: &Shared,
@@ -170,8 +175,7 @@ impl Publisher {
         }
         let keyed =
             updates.into_iter().enumerate().map(|(place, update)| self.keyed(update, Some(place)));
-        let receipts: Vec<Receipt> =
-            shared.hub.publish_all(keyed).into_iter().collect::<Result<_, _>>()?;
+        let receipts = shared.hub.publish_batch(keyed)?;
         let published: Vec<Published<'_>> =
             receipts.iter().map(|receipt| Published { id: &receipt.id }).collect();
         Ok(json_response(&published))

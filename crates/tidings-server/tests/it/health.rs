@@ -62,9 +62,11 @@ async fn a_stuck_hub_is_found_and_a_free_one_is_well_again() {
         assert!(waited < PATIENCE, "nobody noticed");
     }
     assert!(waited >= Duration::from_secs(4), "after {waited:?} it is only busy");
-    for path in ["/health/live", "/health/ready", "/metrics"] {
+    for path in ["/health/live", "/health/ready"] {
         assert_eq!(ask(admin, path).0, 503, "{path}");
     }
+    // Nobody holds the hub's lock: its figures are to be had, and are wanted now more than ever.
+    assert_eq!(ask(admin, "/metrics").0, 200);
     let free = async {
         while ask(admin, "/health/live").0 != 200 {
             tokio::task::yield_now().await;

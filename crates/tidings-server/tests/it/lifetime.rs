@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tidings_hub::{HubConfig, Update};
+use tidings_hub::{CloseReason, HubConfig, Update};
 use tidings_server::{ServerConfig, StreamConfig};
 use tokio::time::Instant;
 
@@ -101,4 +101,29 @@ async fn streams_end_at_their_age_but_not_together() {
         ends.insert(end.as_secs());
     }
     assert!(ends.len() > 10, "{ends:?}");
+}
+
+/// Whatever it was closed for, a stream told that the hub goes down.
+#[tokio::test]
+async fn a_stream_says_at_its_end_what_it_ends_for() {
+    for (reason, farewell) in [
+        (CloseReason::Drain, Some("drain")),
+        (CloseReason::Expired, Some("expired")),
+        (CloseReason::Limit, None),
+        (CloseReason::MaxAge, None),
+    ] {
+        let server = TestServer::open().await;
+        let mut stream = server.subscribe("topic=a", "").await.opened().await;
+        server.server.hub().close_some(1, reason);
+        let rest = stream.rest().await;
+        let events = rest.iter().filter_map(|seen| match seen {
+            Seen::Event { event_type, .. } => Some(event_type.as_str()),
+            Seen::Comment(_) | Seen::Retry(_) => None,
+        });
+        assert_eq!(
+            events.collect::<Vec<_>>(),
+            farewell.into_iter().collect::<Vec<_>>(),
+            "{reason}"
+        );
+    }
 }

@@ -59,7 +59,7 @@ impl Model {
         let first =
             self.retained().iter().find(|u| draft.key.is_some() && u.draft.key == draft.key);
         if let Some(first) = first {
-            if first.draft == *draft {
+            if first.draft.is_same_as(draft) {
                 let receipt = result.unwrap();
                 assert!(receipt.repeated);
                 assert_eq!((receipt.position.seq, receipt.id.as_str()), (first.seq, &*first.id));

@@ -45,6 +45,22 @@ pub(super) struct Draft {
     pub(super) data: &'static str,
 }
 
+impl Draft {
+    /// Whether it says the same: a topic named twice counts once, where it came first.
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        let distinct = |draft: &Self| {
+            let mut topics: Vec<usize> = Vec::new();
+            for topic in &draft.topics {
+                if !topics.contains(topic) {
+                    topics.push(*topic);
+                }
+            }
+            Self { topics, ..draft.clone() }
+        };
+        distinct(self) == distinct(other)
+    }
+}
+
 /// Where a subscription begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum From {

@@ -55,6 +55,17 @@ const FORMS: &[(&str, &[u8], u16, &str, &str)] = &[
         "bad_type",
         "`type` has NUL, CR or LF",
     ),
+    // Subscribers took them for the hub's, and dropped what they had.
+    (
+        "a forged gap",
+        b"topic=a&type=gap",
+        400,
+        "reserved_type",
+        "`type` is `gap`, as only the hub's",
+    ),
+    ("a forged refusal", b"topic=a&type=refused", 400, "reserved_type", "`refused`"),
+    ("a forged end of a token", b"topic=a&type=expired", 400, "reserved_type", "`expired`"),
+    ("a forged drain", b"topic=a&type=drain", 400, "reserved_type", "`drain`"),
     ("retry below nought", b"topic=a&retry=-1", 400, "bad_retry", "whole number of milliseconds"),
     ("retry with a letter", b"topic=a&retry=1x", 400, "bad_retry", "whole number of milliseconds"),
     (

@@ -5,14 +5,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 use http_body::Frame;
 use tidings_server::{Fate, Peer};
 
-use super::harness::{Case, Expected, Harness, case, post};
-use crate::support::TestServer;
+use super::harness::{Case, Expected, Harness, case, logged, post};
+use crate::support::{TestServer, in_seconds, sign};
 
 /// What is wrong, the body, and each line's result: `id`, or the reason of its refusal.
 const LINES: &[(&str, &[u8], &[&str])] = &[
@@ -78,20 +79,28 @@ fn lines(body: impl AsRef<[u8]>) -> Vec<u8> {
 /// What is long or deep, made where it is used.
 fn large() -> Vec<Case> {
     let good = "{\"topic\":\"a\"}\n";
-    let long = "x".repeat(3 * 1024 * 1024);
+    // As long as the body of a request with one update may be, and a byte more.
+    let long = "x".repeat(16 * 1024 * 1024 + 1);
+    let escaped = format!(r#"{{"topic":"a","data":"{}"}}"#, "\\u0061".repeat(1_048_576));
     let deep = "[".repeat(100_000);
     let data = format!(r#"{{"topic":"a","data":"{}"}}"#, "a".repeat(1_048_577));
     let results = |results| Expected::Lines(results);
     vec![
         case(
-            "a line of 3 MiB",
+            "a line of more than 16 MiB",
             lines(format!("{good}{long}\n{good}")),
             results(&["id", "line_too_long", "id"]),
         ),
         case(
-            "a last line of 3 MiB",
+            "a last line of more than 16 MiB",
             lines(format!("{good}{long}")),
             results(&["id", "line_too_long"]),
+        ),
+        // Six bytes for one: a line was bound to twice what its data may have.
+        case(
+            "1 MiB of data in escapes",
+            lines(format!("{escaped}\n{good}")),
+            results(&["id", "id"]),
         ),
         case(
             "data over its limit on a line",
@@ -136,6 +145,45 @@ async fn a_bad_line_is_named_by_its_number_and_told_as_soon_as_it_is_read() {
     assert!(result.starts_with(b"{\"id\":"));
     client.send(b"0\r\n\r\n").await;
     assert_eq!(client.chunk().await, None);
+}
+
+/// The token was looked at once: a body without an end was published from for ever.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_outlasts_its_token_ends_with_it() {
+    let harness = Harness::open().await;
+    let claims = serde_json::json!({ "exp": in_seconds(60), "mercure": { "publish": ["a"] } });
+    let mut client = harness.server.connect().await;
+    let token = sign(&claims);
+    let head =
+        format!("POST /events?secret=1 HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {token}");
+    let head =
+        format!("{head}\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked");
+    client.send(format!("{head}\r\n\r\n").as_bytes()).await;
+    assert_eq!(client.head().await.unwrap().status, 200);
+    let mut reasons = Vec::new();
+    drop(logged());
+    for _ in 0..4 {
+        // The last one is not granted.
+        client.send(b"1c\r\n{\"topic\":\"a\"}\n{\"topic\":\"b\"}\n\r\n").await;
+        let results = String::from_utf8(client.chunk().await.unwrap()).unwrap();
+        for result in results.lines() {
+            let result: serde_json::Value = serde_json::from_str(result).unwrap();
+            reasons.push(result["error"].as_str().unwrap_or("id").to_owned());
+        }
+        tokio::time::sleep(Duration::from_secs(21)).await;
+    }
+    let each = ["id", "forbidden"];
+    assert_eq!(reasons, [&each[..], &each, &each, &["expired"]].concat());
+    assert_eq!(client.chunk().await, None, "the body is over");
+    // Each reason once, and not the query.
+    let logged = logged();
+    for told in ["status=403 reason=\"forbidden\"", "status=401 reason=\"expired\""] {
+        let lines: Vec<&str> = logged.lines().filter(|line| line.contains(told)).collect();
+        let [line] = lines[..] else { panic!("{told}: {logged}") };
+        assert!(line.contains(" INFO ") && line.contains("path=\"/events\""), "{line}");
+        assert!(line.contains("address=127.0.0.1"), "{line}");
+    }
+    assert!(!logged.contains("secret=1") && !logged.contains(&token), "{logged}");
 }
 
 /// How many lines a chunk of an endless body has.

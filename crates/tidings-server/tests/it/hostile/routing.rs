@@ -210,7 +210,7 @@ pub(super) fn cases() -> Vec<Case> {
         let expected = refused(415, "unsupported_media_type", "say so in Content-Type");
         case(name, post_with(line, r#"{"topic":"a"}"#), expected)
     });
-    let bad_key = refused(400, "bad_idempotency_key", "1 to 255 visible ASCII characters");
+    let bad_key = refused(400, "bad_idempotency_key", "1 to 255 ASCII characters");
     let keys = KEYS.iter().map(move |&(name, lines)| {
         case(name, post_with(&format!("{FORM}{lines}"), "topic=a"), bad_key)
     });
@@ -264,4 +264,17 @@ async fn a_key_that_was_used_for_another_update_publishes_nothing() {
     let mut harness = Harness::open().await;
     harness.check(&case("a first use of a key", keyed("1"), Expected::Logged)).await;
     harness.check(&reused()).await;
+
+    // What came after it in the array was published, and its publisher told that nothing was.
+    let array = |data: &[u8]| {
+        let update = |data| format!(r#"{{"topic":"a","data":{data}}}"#);
+        let updates: Vec<String> = data.iter().map(update).collect();
+        let headers = "Content-Type: application/json\r\nIdempotency-Key: array\r\n";
+        post_with(headers, format!("[{}]", updates.join(",")))
+    };
+    assert_eq!(harness.exchange(&array(&[1, 2])).await.unwrap().status, 200);
+    harness.was_published("1").await;
+    harness.was_published("2").await;
+    let expected = refused(422, "idempotency_key_reused", "update 1 of the array: ");
+    harness.check(&case("an array with one update changed", array(&[1, 3, 4]), expected)).await;
 }

@@ -284,12 +284,24 @@ async fn the_list_is_for_tokens_that_cover_its_path() {
 /// advice to get another one.
 #[tokio::test]
 async fn the_list_is_not_for_strangers_even_where_anyone_may_subscribe() {
-    let mut keyless = open_config();
-    keyless.auth.subscriber = None;
-    for config in [closed_config(), open_config(), keyless] {
+    for config in [closed_config(), open_config()] {
         let server = start(config).await;
         let answer = get(&server, &format!("{HUB}/subscriptions"), &[]).await;
         assert_eq!((answer.status, reason(&answer).as_str()), (401, "missing_token"));
+    }
+}
+
+/// Nobody could see the list where subscribers have no key, as in development: no token was good for it.
+#[tokio::test]
+async fn the_list_is_for_all_where_nobody_can_have_a_token_for_it() {
+    let mut config = open_config();
+    config.auth.subscriber = None;
+    let server = start(config).await;
+    let _subscriber = open(&server, &[("topic", "a")], &[]).await;
+    for headers in [&[][..], &[may_watch().as_str()]] {
+        let answer = get(&server, &format!("{HUB}/subscriptions"), headers).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.json()["subscriptions"].as_array().unwrap().len(), 1);
     }
 }
 
