@@ -298,6 +298,14 @@ fn development_mode_opens_the_hub_on_loopback_only() {
     assert_eq!(config.cors_origins, ["http://a.example"]);
 }
 
+/// They were on, and a storm of reconnects pushed out of the log what the subscribers came back for.
+#[test]
+fn active_subscriptions_are_announced_only_where_that_is_asked_for() {
+    let subscriptions = |file| Given { file, ..Given::default() }.resolve().unwrap().subscriptions;
+    assert!(!subscriptions("dev = true"));
+    assert!(subscriptions("dev = true\n[mercure]\nsubscriptions = true"));
+}
+
 #[test]
 fn what_is_in_force_is_shown_with_its_origin_and_without_secrets() {
     let environment = [
