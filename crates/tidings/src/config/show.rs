@@ -44,7 +44,7 @@ impl Key {
         match (self.kind, value) {
             (Kind::Secret, _) => None,
             (Kind::Size, Value::Count(bytes)) => Some(shown_size(*bytes)),
-            (Kind::Url, Value::Text(text)) => Some(Value::Text(without_password(text)).to_string()),
+            (Kind::Url, Value::Text(text)) => Some(Value::Text(without_secrets(text)).to_string()),
             (_, value) => Some(value.to_string()),
         }
     }
@@ -59,14 +59,26 @@ fn shown_size(bytes: u64) -> String {
     }
 }
 
-fn without_password(text: &str) -> String {
-    match Url::parse(text) {
-        Ok(mut url) if url.password().is_some() => match url.set_password(Some(MASK)) {
-            Ok(()) => url.to_string(),
-            Err(()) => MASK.to_owned(),
-        },
-        Ok(_) => text.to_owned(),
-        // It may hold a password all the same.
-        Err(_) => MASK.to_owned(),
+/// The URL without what may be a secret in it: the user's name, the password and the query. An access token may be in
+/// any of them.
+fn without_secrets(text: &str) -> String {
+    // What cannot be read may hold a secret all the same.
+    masked(text).unwrap_or_else(|()| MASK.to_owned())
+}
+
+fn masked(text: &str) -> Result<String, ()> {
+    let mut url = Url::parse(text).map_err(|_| ())?;
+    if url.username().is_empty() && url.password().is_none() && url.query().is_none() {
+        return Ok(text.to_owned());
     }
+    if !url.username().is_empty() {
+        url.set_username(MASK)?;
+    }
+    if url.password().is_some() {
+        url.set_password(Some(MASK))?;
+    }
+    if url.query().is_some() {
+        url.set_query(Some(MASK));
+    }
+    Ok(url.to_string())
 }

@@ -298,11 +298,23 @@ fn development_mode_opens_the_hub_on_loopback_only() {
     assert_eq!(config.cors_origins, ["http://a.example"]);
 }
 
+/// They were on, and a storm of reconnects pushed out of the log what the subscribers came back for.
+#[test]
+fn active_subscriptions_are_announced_only_where_that_is_asked_for() {
+    let subscriptions = |file| Given { file, ..Given::default() }.resolve().unwrap().subscriptions;
+    assert!(!subscriptions("dev = true"));
+    assert!(subscriptions("dev = true\n[mercure]\nsubscriptions = true"));
+}
+
 #[test]
 fn what_is_in_force_is_shown_with_its_origin_and_without_secrets() {
     let environment = [
         ("TIDINGS_AUTH_PUBLISHER_KEY", KEY),
         ("TIDINGS_AUTH_SUBSCRIBER_JWKS_URL", "https://user:hunter2@id.example.com/keys"),
+        (
+            "TIDINGS_AUTH_PUBLISHER_JWKS_URL",
+            "https://gh-token@id.example.com/keys?access_token=hunter3",
+        ),
         ("TIDINGS_LOG_MAX_BYTES", "33554432"),
     ];
     let file = "[cors]\norigins = ['https://a.example']";
@@ -310,7 +322,9 @@ fn what_is_in_force_is_shown_with_its_origin_and_without_secrets() {
     let shown = resolved(&given.layers().unwrap());
     for expected in [
         "publisher_key = \"********\"  # TIDINGS_AUTH_PUBLISHER_KEY\n",
-        "subscriber_jwks_url = \"https://user:********@id.example.com/keys\"  # TIDINGS_AUTH_SUBSCRIBER_JWKS_URL\n",
+        "subscriber_jwks_url = \"https://********:********@id.example.com/keys\"  # TIDINGS_AUTH_SUBSCRIBER_JWKS_URL\n",
+        // A token was shown where it stood for the user's name, or in the query.
+        "publisher_jwks_url = \"https://********@id.example.com/keys?********\"  # TIDINGS_AUTH_PUBLISHER_JWKS_URL\n",
         "# subscriber_key is not set\n",
         "max_bytes = \"32MiB\"  # TIDINGS_LOG_MAX_BYTES\n",
         "origins = [\"https://a.example\"]  # hub.toml:2\n",
@@ -318,7 +332,9 @@ fn what_is_in_force_is_shown_with_its_origin_and_without_secrets() {
     ] {
         assert!(shown.contains(expected), "{expected}{shown}");
     }
-    assert!(!shown.contains(KEY) && !shown.contains("hunter2"), "{shown}");
+    for secret in [KEY, "hunter2", "hunter3", "gh-token"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
     toml::from_str::<toml::Table>(&shown).expect("it can be used as a file");
     let debug = format!("{:?}", given.resolve().unwrap());
     assert!(!debug.contains(KEY) && !debug.contains("hunter2"), "{debug}");
