@@ -39,7 +39,8 @@ impl Remote {
         configure: impl Fn(ClientBuilder) -> ClientBuilder,
     ) -> anyhow::Result<Self> {
         let url = hub_url(&arguments.url)?;
-        let authorization = arguments.token.as_deref().map(bearer).transpose()?;
+        let authorization =
+            arguments.token.as_deref().filter(|token| !token.is_empty()).map(bearer).transpose()?;
         let build = |builder: ClientBuilder| {
             let builder = configure(builder).connect_timeout(CONNECT_TIMEOUT);
             builder.user_agent(concat!("tidings/", env!("CARGO_PKG_VERSION"))).build()

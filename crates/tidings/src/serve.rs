@@ -85,17 +85,24 @@ async fn run(config: &Config, demo: Option<Demo>) -> anyhow::Result<()> {
         .with_context(|| cannot_listen("admin_listen", config.admin_listen))?;
     let (address, admin_address) = (listener.local_addr()?, admin.local_addr()?);
     info!(%address, admin = %admin_address, epoch = %server.hub().epoch(), descriptors, "serving");
-    if let Some(demo) = demo {
+    if config.dashboard {
         writeln!(
             io::stderr(),
             "Dashboard:  http://{address}/\nStream:     curl -N 'http://{address}/events?topic=*'"
         )?;
+    }
+    if let Some(demo) = demo {
         tokio::spawn(publish_load(server.hub().clone(), demo));
     }
     let (shutdown, shut_down) = oneshot::channel::<()>();
     let served = server.serve(listener, Some(admin), async { drop(shut_down.await) });
     let impatient = async {
         stop.next().await;
+        let streams = server.hub().stats().subscribers;
+        if streams > 0 {
+            let at_most = config.drain_time;
+            info!(streams, ?at_most, "closing the streams one by one; stop again to end now");
+        }
         drop(shutdown);
         // Whoever asks a second time does not want to wait for the drain.
         stop.next().await;

@@ -81,8 +81,10 @@ impl AuthError {
 impl fmt::Display for AuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::MissingToken => "a token is required",
-            Self::MalformedHeader => "the Authorization header is not a bearer token",
+            Self::MissingToken => {
+                "a token is required: send `Authorization: Bearer` and one that the hub's key verifies"
+            }
+            Self::MalformedHeader => "the Authorization header is not `Bearer` and a token",
             Self::SeveralHeaders => "there is more than one Authorization header",
             Self::SeveralParameters => "there is more than one token in the query",
             Self::TokenTooShort => "the token is too short",

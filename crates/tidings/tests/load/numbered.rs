@@ -16,11 +16,8 @@ pub(crate) fn now() -> Duration {
 
 /// The data of update `number`, sent now, padded to `bytes`.
 pub(crate) fn data(number: usize, bytes: usize) -> String {
-    let mut data = format!("{number} {} ", now().as_micros());
-    while data.len() < bytes {
-        data.push('.');
-    }
-    data
+    let sent_micros = now().as_micros();
+    format!("{:.<bytes$}", format!("{number} {sent_micros} "))
 }
 
 /// The number of an update and when it was sent.

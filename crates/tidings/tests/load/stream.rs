@@ -2,10 +2,11 @@
 
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 
+use socket2::SockRef;
 use tidings_wire::{Decoder, Item};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     sync::Semaphore,
     task::JoinSet,
 };
@@ -14,6 +15,9 @@ use crate::request::{Chunks, Head};
 
 /// How much is read at once.
 const READ_BYTES: usize = 64 * 1024;
+/// The longest segment, as on an Ethernet. With those of the loopback interface, 64 KiB, the system's buffers hold more
+/// than on any network.
+const SEGMENT_BYTES: u32 = 1_460;
 /// How many of many subscribers connect at the same time.
 const CONNECTING: usize = 256;
 
@@ -46,7 +50,9 @@ impl Stream {
 
     /// Subscribes with a whole query.
     pub(crate) async fn open_with(address: SocketAddr, query: &str) -> Self {
-        let mut socket = TcpStream::connect(address).await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        SockRef::from(&socket).set_tcp_mss(SEGMENT_BYTES).unwrap();
+        let mut socket = socket.connect(address).await.unwrap();
         let request = format!(
             "GET /.well-known/mercure?{query} HTTP/1.1\r\nHost: hub\r\nAccept: text/event-stream\r\n\r\n"
         );
