@@ -56,7 +56,7 @@ impl Workspace {
         command
     }
 
-    /// Every text file, ordered by path, without what `.gitignore` names. It is a walk and not a
+    /// Every file, ordered by path, without what `.gitignore` names. It is a walk and not a
     /// question to git, so that it works in an unpacked archive as well.
     pub(crate) fn files(&self) -> Result<Vec<TextFile>> {
         let ignored = fs::read_to_string(self.root.join(".gitignore")).unwrap_or_default();
@@ -77,10 +77,11 @@ impl Workspace {
                 if kind.is_dir() {
                     folders.push((entry.path(), format!("{path}/")));
                 } else if kind.is_file() {
-                    // What is not UTF-8 is no text.
                     let bytes =
                         fs::read(entry.path()).with_context(|| format!("cannot read {path}"))?;
-                    files.extend(String::from_utf8(bytes).ok().map(|text| TextFile { path, text }));
+                    // What is not UTF-8, such as a picture, is there and has no text.
+                    let text = String::from_utf8(bytes).unwrap_or_default();
+                    files.push(TextFile { path, text });
                 }
             }
         }
