@@ -8,6 +8,7 @@ mod admin;
 mod announce;
 pub mod auth;
 mod body;
+mod compact;
 mod config;
 mod connection;
 mod cors;

@@ -3,9 +3,13 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use tidings_server::auth::Algorithm;
 
-use crate::config::{Algorithm, Flag, parse_duration};
+use crate::config::{Flag, parse_duration};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -199,7 +203,7 @@ pub(crate) struct TokenArgs {
     #[arg(long, env = "TIDINGS_KEY", hide_env_values = true, allow_hyphen_values = true)]
     pub(crate) key: String,
     /// How to sign.
-    #[arg(long, default_value = "HS256")]
+    #[arg(long, default_value = "HS256", value_parser = algorithm())]
     pub(crate) alg: Algorithm,
     /// Topics or templates the holder may publish to; `*` is all.
     #[arg(long, value_name = "SELECTOR", num_args = 1..)]
@@ -237,6 +241,11 @@ fn parse_assignment(text: &str) -> Result<(String, String), &'static str> {
     let (name, value) =
         text.split_once('=').ok_or("it must be NAME=VALUE, such as limits.per_user=10")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn algorithm() -> impl TypedValueParser<Value = Algorithm> {
+    PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::name))
+        .try_map(|name| name.parse::<Algorithm>())
 }
 
 fn duration(text: &str) -> Result<Duration, &'static str> {

@@ -77,7 +77,7 @@ async fn run(config: &Config, demo: Option<Demo>) -> anyhow::Result<()> {
     let mut stop = StopSignals::new()?;
     // Best effort: where it is refused, the limit stays as it was.
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default();
-    let server = Server::new(hub_config(config), server_config(config)?)
+    let server = Server::new(hub_config(config), server_config(config))
         .await
         .context("the hub cannot start")?;
     let listener = bind(config.listen).with_context(|| cannot_listen("listen", config.listen))?;
@@ -177,12 +177,11 @@ fn hub_config(config: &Config) -> HubConfig {
     }
 }
 
-fn server_config(config: &Config) -> anyhow::Result<ServerConfig> {
-    let key = |source: Option<&KeySource>| source.map(key_source).transpose();
-    Ok(ServerConfig {
+fn server_config(config: &Config) -> ServerConfig {
+    ServerConfig {
         auth: auth::AuthConfig {
-            publisher: key(config.auth.publisher.as_ref())?,
-            subscriber: key(config.auth.subscriber.as_ref())?,
+            publisher: config.auth.publisher.as_ref().map(key_source),
+            subscriber: config.auth.subscriber.as_ref().map(key_source),
             anonymous: config.auth.anonymous,
             anonymous_publish: config.dev,
             cookie_name: config.auth.cookie_name.clone(),
@@ -207,15 +206,14 @@ fn server_config(config: &Config) -> anyhow::Result<ServerConfig> {
         drain: config.drain_time,
         subscriptions: config.subscriptions,
         dashboard: config.dashboard,
-    })
+    }
 }
 
-fn key_source(source: &KeySource) -> anyhow::Result<auth::KeySource> {
-    Ok(match source {
-        KeySource::Key { key, algorithm } => auth::KeySource::Key {
-            secret_or_pem: key.clone(),
-            algorithm: algorithm.name().parse().context("the key's algorithm")?,
-        },
+fn key_source(source: &KeySource) -> auth::KeySource {
+    match source {
+        KeySource::Key { key, algorithm } => {
+            auth::KeySource::Key { secret_or_pem: key.clone(), algorithm: *algorithm }
+        }
         KeySource::Jwks(url) => auth::KeySource::jwks_url(url.as_str()),
-    })
+    }
 }

@@ -13,8 +13,9 @@ use aws_lc_rs::{
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Map, Value, json};
+use tidings_server::auth::Algorithm;
 
-use crate::{args::TokenArgs, config::Algorithm};
+use crate::args::TokenArgs;
 
 /// The signed token.
 ///
@@ -63,25 +64,26 @@ fn sign(algorithm: Algorithm, key: &str, claims: &Value) -> anyhow::Result<Strin
     );
     let bytes = key.as_bytes();
     let (signer, key) = match algorithm {
-        Algorithm::HS256 => (Signer::HS256, EncodingKey::from_secret(bytes)),
-        Algorithm::HS384 => (Signer::HS384, EncodingKey::from_secret(bytes)),
-        Algorithm::HS512 => (Signer::HS512, EncodingKey::from_secret(bytes)),
-        Algorithm::RS256 => (Signer::RS256, EncodingKey::from_rsa_pem(bytes)?),
-        Algorithm::RS384 => (Signer::RS384, EncodingKey::from_rsa_pem(bytes)?),
-        Algorithm::RS512 => (Signer::RS512, EncodingKey::from_rsa_pem(bytes)?),
-        Algorithm::PS256 => (Signer::PS256, EncodingKey::from_rsa_pem(bytes)?),
-        Algorithm::PS384 => (Signer::PS384, EncodingKey::from_rsa_pem(bytes)?),
-        Algorithm::PS512 => (Signer::PS512, EncodingKey::from_rsa_pem(bytes)?),
+        Algorithm::Hs256 => (Signer::HS256, EncodingKey::from_secret(bytes)),
+        Algorithm::Hs384 => (Signer::HS384, EncodingKey::from_secret(bytes)),
+        Algorithm::Hs512 => (Signer::HS512, EncodingKey::from_secret(bytes)),
+        Algorithm::Rs256 => (Signer::RS256, EncodingKey::from_rsa_pem(bytes)?),
+        Algorithm::Rs384 => (Signer::RS384, EncodingKey::from_rsa_pem(bytes)?),
+        Algorithm::Rs512 => (Signer::RS512, EncodingKey::from_rsa_pem(bytes)?),
+        Algorithm::Ps256 => (Signer::PS256, EncodingKey::from_rsa_pem(bytes)?),
+        Algorithm::Ps384 => (Signer::PS384, EncodingKey::from_rsa_pem(bytes)?),
+        Algorithm::Ps512 => (Signer::PS512, EncodingKey::from_rsa_pem(bytes)?),
         Algorithm::EdDsa => (Signer::EdDSA, EncodingKey::from_ed_pem(bytes)?),
-        Algorithm::ES256 => {
+        Algorithm::Es256 => {
             return sign_ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING, algorithm, key, claims);
         }
-        Algorithm::ES384 => {
+        Algorithm::Es384 => {
             return sign_ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING, algorithm, key, claims);
         }
-        Algorithm::ES512 => {
+        Algorithm::Es512 => {
             return sign_ecdsa(&ECDSA_P521_SHA512_FIXED_SIGNING, algorithm, key, claims);
         }
+        _ => anyhow::bail!("it is for an algorithm that only the hub knows"),
     };
     Ok(jsonwebtoken::encode(&Header::new(signer), claims, &key)?)
 }

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use tidings_hub::{Grants, Selector};
 
 use crate::auth::{AuthError, read_object};
+use crate::compact::compact;
 
 /// The selectors a token may list for publishing, and for subscribing.
 const MAX_SELECTORS: usize = 1000;
@@ -56,21 +57,4 @@ fn grants(selectors: Vec<String>, claim: &'static str) -> Result<Grants, AuthErr
         return Err(AuthError::BadClaims { claim });
     }
     Ok(Grants::new(selectors.into_iter().map(Selector::new)))
-}
-
-/// Drops the white space between the parts of a JSON text. What is within strings stays, and so
-/// do the order of members and the digits of numbers.
-fn compact(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    let mut in_string = false;
-    let mut escaped = false;
-    for character in json.chars() {
-        if !in_string && character.is_ascii_whitespace() {
-            continue;
-        }
-        in_string ^= character == '"' && !escaped;
-        escaped = in_string && character == '\\' && !escaped;
-        text.push(character);
-    }
-    text
 }

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use tidings_hub::Update;
 
 use super::draft::{DraftError, DraftLimits, RawDraft};
+use crate::compact::compact;
 
 /// How many updates one array may have: they are published together, and the hub does nothing else meanwhile. A bulk
 /// body (`application/x-ndjson`) has no such limit.
@@ -311,24 +312,6 @@ fn data_text(value: &RawValue) -> Result<String, DraftError> {
     } else {
         Ok(compact(json))
     }
-}
-
-/// Takes the white space out of well-formed JSON. Unlike reading and writing it again, this cannot
-/// change a number, an order or a repeated key, and takes no stack however deep the value is.
-fn compact(json: &str) -> String {
-    let mut compact = json.to_owned();
-    let (mut in_string, mut escaped) = (false, false);
-    compact.retain(|character| {
-        if escaped {
-            escaped = false;
-        } else if character == '"' {
-            in_string = !in_string;
-        } else if in_string && character == '\\' {
-            escaped = true;
-        }
-        in_string || !character.is_ascii_whitespace()
-    });
-    compact
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ mod tests;
 pub(crate) use self::{
     layers::{DEFAULTS, Flag},
     load::load,
-    settings::{Algorithm, Config, KeySource, LogConfig, LogFormat, TelemetryConfig},
+    settings::{Config, KeySource, LogConfig, LogFormat, TelemetryConfig},
     show::resolved,
     units::parse_duration,
 };

@@ -10,13 +10,14 @@ use std::{
 use clap::ValueEnum;
 use ipnet::IpNet;
 use reqwest::Url;
+use tidings_server::auth::Algorithm;
 use tracing_subscriber::EnvFilter;
 
 use super::{
     error::ConfigError,
     layers::Layers,
     settings::{
-        Algorithm, AuthConfig, Config, KeySource, LimitsConfig, LogConfig, LogFormat, StreamConfig,
+        AuthConfig, Config, KeySource, LimitsConfig, LogConfig, LogFormat, StreamConfig,
         TelemetryConfig,
     },
     units::parse_duration,
@@ -227,8 +228,8 @@ impl Reader<'_> {
                 _ => Err(self.wrong(jwks_url, URL)),
             };
         }
-        let algorithm_in_force = Algorithm::from_str(self.text(algorithm)?, false)
-            .map_err(|_| self.wrong(algorithm, ALGORITHM))?;
+        let algorithm_in_force: Algorithm =
+            self.text(algorithm)?.parse().map_err(|_| self.wrong(algorithm, ALGORITHM))?;
         if self.layers.setting(key).is_none() {
             return Ok(None);
         }

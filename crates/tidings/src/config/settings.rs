@@ -9,6 +9,7 @@ use std::{
 
 use ipnet::IpNet;
 use reqwest::Url;
+use tidings_server::auth::Algorithm;
 
 /// What the hub runs with. `default.toml` says what each setting means and what it is by default.
 #[derive(Clone, Debug)]
@@ -81,52 +82,6 @@ impl fmt::Debug for KeySource {
             }
             Self::Jwks(url) => f.debug_tuple("Jwks").field(&url.host_str()).finish(),
         }
-    }
-}
-
-/// A signature algorithm of a token (RFC 7518, RFC 8037), by its registered name.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
-#[value(rename_all = "verbatim")]
-pub(crate) enum Algorithm {
-    HS256,
-    HS384,
-    HS512,
-    RS256,
-    RS384,
-    RS512,
-    PS256,
-    PS384,
-    PS512,
-    ES256,
-    ES384,
-    ES512,
-    #[value(name = "EdDSA")]
-    EdDsa,
-}
-
-impl Algorithm {
-    /// The name in a token's `alg` header.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::HS256 => "HS256",
-            Self::HS384 => "HS384",
-            Self::HS512 => "HS512",
-            Self::RS256 => "RS256",
-            Self::RS384 => "RS384",
-            Self::RS512 => "RS512",
-            Self::PS256 => "PS256",
-            Self::PS384 => "PS384",
-            Self::PS512 => "PS512",
-            Self::ES256 => "ES256",
-            Self::ES384 => "ES384",
-            Self::ES512 => "ES512",
-            Self::EdDsa => "EdDSA",
-        }
-    }
-
-    /// Whether one secret both signs and verifies.
-    pub(crate) fn is_symmetric(self) -> bool {
-        matches!(self, Self::HS256 | Self::HS384 | Self::HS512)
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
+use tidings_server::auth::Algorithm;
+
 use super::{
     DEFAULTS, Flag,
     error::ConfigError,
     key::{KEYS, Key, Kind},
     layers::Layers,
     load::lay_all,
-    settings::{Algorithm, Config, KeySource},
+    settings::{Config, KeySource},
     show::resolved,
 };
 
@@ -390,7 +392,7 @@ fn the_variables_of_mercures_image_are_understood() {
     let config = Given { environment: &environment, ..Given::default() }.resolve().unwrap();
     assert_eq!(config.listen, "0.0.0.0:80".parse().unwrap());
     assert!(
-        matches!(&config.auth.publisher, Some(KeySource::Key { key, algorithm: Algorithm::HS512 }) if key == KEY)
+        matches!(&config.auth.publisher, Some(KeySource::Key { key, algorithm: Algorithm::Hs512 }) if key == KEY)
     );
     assert!(matches!(&config.auth.subscriber, Some(KeySource::Jwks(url)) if url.path() == "/keys"));
     assert!(config.auth.anonymous && config.subscriptions);
