@@ -7,10 +7,20 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
 
-use crate::{hub::Hub, numbered, publisher::Publisher, stream::Stream, turn::alone};
+use crate::{
+    hub::Hub,
+    numbered,
+    publisher::{Publisher, publish_all},
+    stream::Stream,
+    turn::alone,
+};
 
 const STREAMS: usize = 200;
 const PUBLISHERS: usize = 4;
+/// The publishers and the burst: each numbers its own updates.
+const SOURCES: usize = PUBLISHERS + 1;
+/// Published at once just before the signal, so that no stream is up to date when the drain begins.
+const BURST: usize = 100;
 /// How often each publisher publishes.
 const PERIOD: Duration = Duration::from_millis(40);
 /// How long the load runs before the signal.
@@ -33,6 +43,8 @@ fn sigterm_under_load_ends_every_stream_with_all_that_was_acknowledged_spread_ov
             publishers.spawn(publish_until_refused(connection, publisher));
         }
         sleep(BEFORE).await;
+        let burst = (0..BURST).map(|number| numbered::data(number * SOURCES + PUBLISHERS, 100));
+        publish_all(hub.address, "a", burst).await;
         let begun = Instant::now();
         hub.signal("TERM").await;
         let exit = hub.exit().await;
@@ -48,6 +60,7 @@ fn sigterm_under_load_ends_every_stream_with_all_that_was_acknowledged_spread_ov
             let ended = ended.unwrap();
             let missing = acknowledged.iter().find(|id| !ended.ids.contains(*id));
             assert_eq!(missing, None, "acknowledged and not delivered");
+            assert_eq!(ended.of_burst, BURST, "acknowledged and not delivered");
             assert!(ended.retry >= RETRY && ended.retry <= 2 * RETRY, "{:?}", ended.retry);
             retries.insert(ended.retry);
             ends.push(ended.at.duration_since(begun));
@@ -55,7 +68,7 @@ fn sigterm_under_load_ends_every_stream_with_all_that_was_acknowledged_spread_ov
         check_spread(&mut ends);
         assert!(retries.len() > STREAMS / 2, "only {} reconnection times", retries.len());
         eprintln!(
-            "drain: exit after {took:.2?}; {STREAMS} streams ended {:.2?} to {:.2?} after the signal with {} different retry times; {} acknowledged updates on each",
+            "drain: exit after {took:.2?}; {STREAMS} streams ended {:.2?} to {:.2?} after the signal with {} different retry times; {} acknowledged updates and a burst of {BURST} on each",
             ends[0],
             ends[STREAMS - 1],
             retries.len(),
@@ -99,6 +112,7 @@ fn with_no_stream_open_sigterm_ends_the_hub_at_once() {
 /// What a stream had got when it ended.
 struct Ended {
     ids: HashSet<String>,
+    of_burst: usize,
     retry: Duration,
     at: Instant,
 }
@@ -114,15 +128,16 @@ async fn subscribe(hub: &Hub, count: usize) -> JoinSet<Ended> {
 
 async fn read_to_end(mut stream: Stream) -> Ended {
     let mut ids = HashSet::new();
-    let mut next_of = [0; PUBLISHERS];
+    let mut next_of = [0; SOURCES];
     while let Some(event) = stream.next().await {
         if event.kind == "drain" {
             assert!(stream.next().await.is_none(), "something came after the drain event");
-            return Ended { ids, retry: event.retry.unwrap(), at: Instant::now() };
+            let (of_burst, retry) = (next_of[PUBLISHERS], event.retry.unwrap());
+            return Ended { ids, of_burst, retry, at: Instant::now() };
         }
         let (number, _) = numbered::parse(&event);
-        let next = &mut next_of[number % PUBLISHERS];
-        assert_eq!(number / PUBLISHERS, *next, "a publisher's updates come in order, each once");
+        let next = &mut next_of[number % SOURCES];
+        assert_eq!(number / SOURCES, *next, "a publisher's updates come in order, each once");
         *next += 1;
         assert!(ids.insert(event.id));
     }
@@ -136,7 +151,7 @@ async fn publish_until_refused(mut publisher: Publisher, which: usize) -> Vec<St
     let mut acknowledged = Vec::new();
     loop {
         ticks.tick().await;
-        let data = numbered::data(acknowledged.len() * PUBLISHERS + which, 100);
+        let data = numbered::data(acknowledged.len() * SOURCES + which, 100);
         match publisher.try_publish("a", &data).await {
             Some(id) => acknowledged.push(id),
             None => return acknowledged,
