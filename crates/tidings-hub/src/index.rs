@@ -129,14 +129,12 @@ impl Index {
         key.and_then(|key| self.nodes.get(*key)).map_or(0, |node| node.subscribers.len())
     }
 
-    /// The shared names of an update's topics, which from now on have nodes. A topic named twice counts once.
+    /// The shared names of an update's topics, which are distinct, and which from now on have nodes.
     pub(crate) fn intern(&mut self, topics: &[String]) -> Box<[Arc<str>]> {
         let mut names: Vec<Arc<str>> = Vec::with_capacity(topics.len());
         for topic in topics {
             let key = self.topic_node(topic);
-            if let Some(Node { matcher: Matcher::Topic { name, .. }, .. }) = self.nodes.get(key)
-                && !names.contains(name)
-            {
+            if let Some(Node { matcher: Matcher::Topic { name, .. }, .. }) = self.nodes.get(key) {
                 names.push(Arc::clone(name));
             }
         }
