@@ -169,7 +169,9 @@ impl State {
 
     /// Refuses what would push everything out of the log, itself included.
     fn check_weight(&self, draft: &LoggedUpdate, topics: &[String]) -> Result<(), PublishError> {
-        let topics: usize = topics.iter().map(|topic| Index::weight(topic)).sum();
+        // The draft has no topics yet.
+        let each = |topic: &String| Index::weight(topic) + LoggedUpdate::TOPIC_BYTES;
+        let topics: usize = topics.iter().map(each).sum();
         let (bytes, limit) = (draft.weight() + topics, self.config.retention.max_bytes);
         if bytes > limit { Err(PublishError::TooLarge { bytes, limit }) } else { Ok(()) }
     }
@@ -382,7 +384,7 @@ mod tests {
                 match step {
                     0 => {
                         let topics = texts.iter().map(|&text| TEXTS[text].to_owned()).collect();
-                        let update = Update { topics, ..Update::default() };
+                        let update = Update { topics, ..Update::default() }.normalised();
                         let id = tidings_wire::EventId::new(TEXTS[texts[0]]).unwrap();
                         let update = update.with_id(id).with_idempotency_key(which.index(9).to_string());
                         state.publish(update, now, &mut Vec::new()).ok();

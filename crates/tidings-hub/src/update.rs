@@ -136,7 +136,7 @@ impl LoggedUpdate {
     /// What every update costs beside its frame, in bytes.
     const OVERHEAD_BYTES: usize = 224;
     /// What each of its topics costs beside the topic's own node, in bytes.
-    const TOPIC_BYTES: usize = 40;
+    pub(crate) const TOPIC_BYTES: usize = 40;
     /// What an own id costs beside its text, in bytes.
     const OWN_ID_BYTES: usize = 128;
     /// What an idempotency key costs beside its text, in bytes.
