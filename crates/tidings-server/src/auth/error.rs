@@ -84,7 +84,7 @@ impl fmt::Display for AuthError {
             Self::MissingToken => {
                 "a token is required: send `Authorization: Bearer` and one that the hub's key verifies"
             }
-            Self::MalformedHeader => "the Authorization header is not `Bearer` and a token",
+            Self::MalformedHeader => "the Authorization header is not a bearer token: write `Bearer` and the token",
             Self::SeveralHeaders => "there is more than one Authorization header",
             Self::SeveralParameters => "there is more than one token in the query",
             Self::TokenTooShort => "the token is too short",
