@@ -10,8 +10,14 @@ use crate::{
 /// Parts of the toolchain: the cargo command that needs it, and rustup's name for it.
 const COMPONENTS: &[(&str, &str)] = &[("fmt", "rustfmt"), ("clippy", "clippy")];
 
-/// Programs and the Debian package of each: the browser tests drive a real Chromium.
-const PROGRAMS: &[(&str, &str)] = &[("chromium", "chromium"), ("chromedriver", "chromium-driver")];
+/// Programs and the Debian package of each: the browser tests drive a real Chromium, those under load cut a real link
+/// and run the documents' commands.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+    ("ip", "iproute2"),
+    ("curl", "curl"),
+];
 
 /// Installs what is missing.
 ///
