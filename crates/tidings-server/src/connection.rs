@@ -20,46 +20,29 @@ pub struct Fate(Arc<Verdict>);
 
 #[derive(Debug, Default)]
 struct Verdict {
+    /// The place of the noted reason among all of them. The first, the client, is what nothing was noted of.
     noted: AtomicU8,
     cut: Notify,
 }
 
 impl Fate {
-    const CLIENT: u8 = 0;
-    const SLOW: u8 = 1;
-    const HALF_OPEN: u8 = 2;
-    const WRITE_ERROR: u8 = 3;
-    const DRAIN: u8 = 4;
-    const EXPIRED: u8 = 5;
-    const MAX_AGE: u8 = 6;
-
     /// The reason for streams that end with the connection: the client, unless something else was noted.
     pub(crate) fn close_reason(&self) -> CloseReason {
-        match self.0.noted.load(Ordering::Relaxed) {
-            Self::SLOW => CloseReason::Slow,
-            Self::HALF_OPEN => CloseReason::HalfOpen,
-            Self::WRITE_ERROR => CloseReason::WriteError,
-            Self::DRAIN => CloseReason::Drain,
-            Self::EXPIRED => CloseReason::Expired,
-            Self::MAX_AGE => CloseReason::MaxAge,
-            _ => CloseReason::Client,
-        }
+        let noted = usize::from(self.0.noted.load(Ordering::Relaxed));
+        CloseReason::ALL.get(noted).copied().unwrap_or(CloseReason::Client)
     }
 
-    /// Notes that the hub gives the connection up because it goes down.
-    pub(crate) fn cut_for_drain(&self) {
-        self.note(Self::DRAIN);
+    /// Notes why the connection ends. What was noted first is the cause, the rest follows from it.
+    pub(crate) fn note(&self, reason: CloseReason) {
+        let place = CloseReason::ALL.iter().position(|known| *known == reason);
+        let noted = place.and_then(|place| u8::try_from(place).ok()).unwrap_or_default();
+        let _noted_before =
+            self.0.noted.compare_exchange(0, noted, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Has the connection closed for the end of one of its streams' tokens, though bytes still wait to be taken.
-    pub(crate) fn cut_for_expiry(&self) {
-        self.note(Self::EXPIRED);
-        self.0.cut.notify_one();
-    }
-
-    /// Has the connection closed for the age of one of its streams, though bytes still wait to be taken.
-    pub(crate) fn cut_for_age(&self) {
-        self.note(Self::MAX_AGE);
+    /// Has the connection closed for the end of one of its streams, though bytes still wait to be taken.
+    pub(crate) fn cut(&self, reason: CloseReason) {
+        self.note(reason);
         self.0.cut.notify_one();
     }
 
@@ -67,28 +50,23 @@ impl Fate {
     ///
     /// # Cancel safety
     /// Cancel safe. Only one task may wait.
-    pub(crate) async fn cut(&self) {
+    pub(crate) async fn is_cut(&self) {
         self.0.cut.notified().await;
     }
 
-    fn note(&self, what: u8) {
-        // What was noted first is the cause, the rest follows from it.
-        let noted = &self.0.noted;
-        let _noted_before =
-            noted.compare_exchange(Self::CLIENT, what, Ordering::Relaxed, Ordering::Relaxed);
-    }
-
-    fn note_error(&self, error: &io::Error, stalled: bool) {
+    pub(crate) fn note_error(&self, error: &io::Error, stalled: bool) {
         match error.kind() {
-            io::ErrorKind::TimedOut if stalled => self.note(Self::SLOW),
+            io::ErrorKind::TimedOut if stalled => self.note(CloseReason::Slow),
             // TCP_USER_TIMEOUT has run out: bytes were sent and nobody acknowledged them.
-            io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable => self.note(Self::HALF_OPEN),
+            io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable => {
+                self.note(CloseReason::HalfOpen);
+            }
             io::ErrorKind::BrokenPipe
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::NotConnected
             | io::ErrorKind::UnexpectedEof => {}
-            _ => self.note(Self::WRITE_ERROR),
+            _ => self.note(CloseReason::WriteError),
         }
     }
 }
@@ -138,6 +116,11 @@ impl Connection {
             peer_timeout,
             stall: None,
         })
+    }
+
+    /// Takes the socket out. What was read of it and not given out is lost.
+    pub(crate) fn into_socket(self) -> TcpStream {
+        self.socket
     }
 
     pub(crate) fn fate(&self) -> Fate {
