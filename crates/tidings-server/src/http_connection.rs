@@ -16,7 +16,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use parking_lot::Mutex;
 use tidings_hub::CloseReason;
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tracing::debug;
 
@@ -38,13 +37,11 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 const MIN_HTTP1_BUFFER_BYTES: usize = 8 * 1024;
 
 /// Serves one connection to its end, or until it is a stream on the direct lane.
-pub(crate) async fn attend(edge: Arc<Edge>, socket: TcpStream, peer: SocketAddr) {
+pub(crate) async fn attend(edge: Arc<Edge>, socket: std::net::TcpStream, peer: SocketAddr) {
     let mut stage = edge.stage.subscribe();
     let count = edge.server.0.metrics.connection_opened();
     let config = &edge.server.0.config;
-    let Ok(mut connection) = Connection::new(socket, config.stream.peer_timeout) else {
-        return;
-    };
+    let mut connection = Connection::new(socket, config.stream.peer_timeout);
     // Silence before the first byte counts as slow headers. Who has asked for nothing yet is not waited for when
     // the server goes down: a browser opens connections ahead of need.
     let timeout = config.requests.header_timeout;
@@ -101,17 +98,20 @@ async fn speak_http1(
         .keep_alive(known == Stage::Serving)
         .serve_connection(TokioIo::new(connection), service);
     let taken = tokio::select! {
+        // In this order a request that is there already costs no timer.
+        biased;
         () = drive(Pin::new(&mut http), stage, known, &fate) => return,
+        response = handover.take() => response,
         () = unless(&asked, requests.header_timeout) => {
             debug!("the first request did not come in time");
             return;
         }
-        response = handover.take() => response,
     };
     let socket = http.into_parts().io.into_inner().into_socket();
     let (Some(direct), Some((head, stream))) = (&edge.direct, take_stream(taken)) else { return };
-    if let Err(error) = direct.carry(socket, &head, stream, count).await {
-        debug!(%error, "a stream's socket could not be taken over");
+    match socket {
+        Ok(socket) => direct.carry(socket, &head, stream, count).await,
+        Err(error) => debug!(%error, "a stream's socket could not be taken over"),
     }
 }
 
@@ -194,6 +194,7 @@ async fn drive<C>(
             return;
         }
         tokio::select! {
+            biased;
             result = connection.as_mut() => {
                 if let Err(error) = result {
                     debug!(%error, "a connection has failed");

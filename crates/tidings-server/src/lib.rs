@@ -3,6 +3,7 @@
 //!
 //! This is the only crate that knows server-side HTTP.
 
+mod acceptor;
 mod address;
 mod admin;
 mod announce;
@@ -29,15 +30,16 @@ mod router;
 mod script;
 mod serve;
 mod server;
+mod sockets;
 mod stream;
 mod subscribe;
 mod subscriptions;
 
+pub use acceptor::bind;
 pub use address::TrustedProxies;
 pub use body::Body;
 pub use config::{Lane, RequestLimits, ServerConfig, StreamConfig};
 pub use connection::Fate;
 pub use error::StartError;
 pub use origin::InvalidOrigin;
-pub use serve::bind;
 pub use server::{Peer, Server};

@@ -3,11 +3,9 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
 use tidings_hub::CloseReason;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -15,33 +13,19 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
+use crate::acceptor::Acceptor;
 use crate::admin::{self, Pulse};
 use crate::config::Lane;
 use crate::direct::DirectLane;
 use crate::http_connection::attend;
 use crate::server::Server;
 
-/// How many connections may wait to be accepted: enough for a reconnect storm, where the kernel allows it.
-const BACKLOG: i32 = 4_096;
 /// How often the drain closes its next streams.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
 /// Which part of the drain time is for closing streams; the rest is for their last bytes.
 const DRAIN_CLOSING: f64 = 0.8;
 /// How long to wait when no connection can be accepted for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// Binds a public listener, with a backlog fit for a reconnect storm.
-///
-/// # Errors
-/// When the address cannot be had.
-pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
-}
 
 /// How far the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +55,7 @@ impl Server {
     /// none.
     ///
     /// # Errors
-    /// When the admin listener's thread or the direct lane cannot be made.
+    /// When the system refuses the listener an option, or the admin listener's thread or the direct lane cannot be made.
     ///
     /// # Cancel safety
     /// Dropped, it leaves connections open that it had accepted: await it to its end.
@@ -85,15 +69,16 @@ impl Server {
         if let Some(admin) = admin {
             admin::spawn(admin, self.clone(), Arc::clone(&pulse))?;
         }
+        let mut acceptor = Acceptor::new(listener, self.0.config.stream.peer_timeout)?;
         let edge = Arc::new(Edge::new(self.clone())?);
         pulse.set_ready(true);
         let run = async {
             tokio::select! {
-                never = edge.accept(&listener) => match never {},
+                never = edge.accept(&mut acceptor) => match never {},
                 () = shutdown => {}
             }
             pulse.set_ready(false);
-            edge.drain(&listener).await;
+            edge.drain(&mut acceptor).await;
         };
         tokio::select! {
             () = run => Ok(()),
@@ -115,7 +100,7 @@ impl Edge {
     }
 
     /// Refuses what is new, closes what is open spread over the drain time, and cuts what remains.
-    async fn drain(self: &Arc<Self>, listener: &TcpListener) {
+    async fn drain(self: &Arc<Self>, acceptor: &mut Acceptor) {
         let hub = self.server.hub();
         let over = Instant::now() + self.server.0.config.drain;
         info!(streams = hub.stats().subscribers, "draining");
@@ -128,7 +113,7 @@ impl Edge {
         };
         tokio::select! {
             // Meanwhile newcomers are told to come back, not left without an answer.
-            never = self.accept(listener) => match never {},
+            never = self.accept(acceptor) => match never {},
             () = all_closed => return,
             () = tokio::time::sleep_until(over) => {}
         }
@@ -156,10 +141,10 @@ impl Edge {
         }
     }
 
-    async fn accept(self: &Arc<Self>, listener: &TcpListener) -> Infallible {
+    async fn accept(self: &Arc<Self>, acceptor: &mut Acceptor) -> Infallible {
         let shared = &self.server.0;
         loop {
-            match listener.accept().await {
+            match acceptor.accept().await {
                 Ok((socket, peer)) if self.connections.len() >= shared.config.max_connections => {
                     // Counted, and not told by default: one line a connection would flood the log when it matters most.
                     debug!(%peer, limit = self.connections.len(), "closed a connection: the limit is reached");

@@ -201,8 +201,8 @@ impl Carrier {
         }
     }
 
-    /// Notes that the client has ended the connection, or why it has failed.
-    pub(super) fn hang_up(&mut self) {
+    /// Notes why the connection has failed.
+    pub(super) fn break_off(&mut self) {
         if let Ok(Some(error)) = self.socket.take_error() {
             self.fail(&error);
         }

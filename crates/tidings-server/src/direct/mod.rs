@@ -9,7 +9,6 @@ mod calendar;
 mod carrier;
 mod head;
 mod shard;
-mod sockets;
 mod tally;
 
 use std::io;
@@ -18,7 +17,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use tidings_hub::Subscription;
-use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker, task_tracker::TaskTrackerToken};
@@ -90,31 +88,25 @@ impl DirectLane {
     }
 
     /// Carries a stream from now on, over a socket on which nothing of the response was written yet.
-    ///
-    /// # Errors
-    /// When the socket cannot be taken from the runtime.
     pub(crate) async fn carry(
         &self,
-        socket: TcpStream,
+        socket: std::net::TcpStream,
         head: &Response<()>,
         stream: EventStream,
         count: ConnectionCount,
-    ) -> io::Result<()> {
-        let Some(shard) = self.shards.iter().min_by_key(|shard| Arc::strong_count(&shard.load))
-        else {
-            return Ok(());
-        };
+    ) {
+        let load = |shard: &&Shard| Arc::strong_count(&shard.load);
+        let Some(shard) = self.shards.iter().min_by_key(load) else { return };
         let (subscription, script) = stream.into_parts();
         let place = Place {
             _count: count,
             _connection: self.connections.token(),
             _load: Arc::clone(&shard.load),
         };
-        let (socket, head) = (socket.into_std()?, head::encode(head));
+        let head = head::encode(head);
         let newcomer = Newcomer { socket, head, subscription, script, place };
         // Refused only by a shard that is gone, as the server is then.
         drop(shard.newcomers.send(Box::new(newcomer)).await);
-        Ok(())
     }
 }
 

@@ -14,12 +14,12 @@ use tracing::warn;
 use super::Newcomer;
 use super::calendar::Calendar;
 use super::carrier::Carrier;
-use super::sockets::Sockets;
 use super::tally::Tally;
 use crate::metrics::Metrics;
 use crate::script::GRACE;
 use crate::serve::Stage;
 use crate::server::Shared;
+use crate::sockets::Sockets;
 
 /// How many streams are written to before other tasks have their turn: about two milliseconds' worth.
 const SLICE: usize = 256;
@@ -161,8 +161,10 @@ impl ShardTask {
                 let key = event.token().0;
                 let is_behind = shard.is_behind(key);
                 let Some(carrier) = shard.carrier(key) else { continue };
-                if event.is_error() || event.is_read_closed() {
-                    carrier.hang_up();
+                if event.is_error() {
+                    carrier.break_off();
+                } else if event.is_read_closed() {
+                    carrier.is_dead = true;
                 } else if event.is_readable() {
                     carrier.read(scratch, registry, key);
                 }

@@ -1,4 +1,4 @@
-//! A shard's epoll instance, and how its task waits for it.
+//! An epoll instance of a task's own, and how the task waits for it. Many sockets then cost the runtime one registration.
 
 use std::io;
 use std::time::Duration;
@@ -12,7 +12,7 @@ const EVENTS: usize = 1_024;
 
 /// Sockets that are watched together.
 #[derive(Debug)]
-pub(super) struct Sockets {
+pub(crate) struct Sockets {
     /// An epoll instance can itself be waited for: it is readable while it has something to tell.
     poll: AsyncFd<Poll>,
     events: Events,
@@ -21,7 +21,7 @@ pub(super) struct Sockets {
 impl Sockets {
     /// # Errors
     /// When the system has no epoll instance to give.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
         #[expect(unsafe_code, reason = "the runtime has no safe way to wait for an epoll instance")]
         // SAFETY: the descriptor is `Poll`'s own, always the same, and open until `Poll` is dropped. `AsyncFd` owns it and
@@ -31,12 +31,12 @@ impl Sockets {
     }
 
     /// Where sockets are entered.
-    pub(super) fn registry(&self) -> &Registry {
+    pub(crate) fn registry(&self) -> &Registry {
         self.poll.get_ref().registry()
     }
 
     /// Waits until something has happened. Cancel safe.
-    pub(super) async fn happened(&self) {
+    pub(crate) async fn happened(&self) {
         if let Ok(mut guard) = self.poll.readable().await {
             // Before the happenings are taken: what comes after that makes it ready again.
             guard.clear_ready();
@@ -47,7 +47,7 @@ impl Sockets {
     ///
     /// # Errors
     /// When the kernel does not tell.
-    pub(super) fn take(&mut self) -> io::Result<Option<(&Events, &Registry)>> {
+    pub(crate) fn take(&mut self) -> io::Result<Option<(&Events, &Registry)>> {
         let poll = self.poll.get_mut();
         poll.poll(&mut self.events, Some(Duration::ZERO))?;
         Ok((!self.events.is_empty()).then(|| (&self.events, poll.registry())))
