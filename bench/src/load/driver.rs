@@ -1,0 +1,422 @@
+//! The one loop: waits for all sockets, hands each what came, and publishes as the pace allows.
+
+use std::{net::SocketAddr, os::fd::AsFd as _, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{
+    publisher::{Progress, Publisher},
+    stream::{Plan, Stream},
+    tally::Tally,
+};
+use crate::{
+    clock::{self, Deadline},
+    marker::Marker,
+    server::Server,
+    sys::{self, Epoll},
+    target::{Resume, Target},
+};
+
+/// How much is read at once, for all streams one after the other.
+const READ_BYTES: usize = 256 * 1_024;
+/// Numbers of publishers among the events begin here; those of streams below.
+const PUBLISHERS: u64 = 1 << 32;
+/// How many connections are begun between two looks at those that are under way.
+const CONNECT_BATCH: usize = 32;
+/// How long the loop waits at most before it looks whether the server lives.
+const LOOK_MILLIS: i32 = 100;
+
+/// Streams and publishers of one server.
+pub(crate) struct Load {
+    target: Target,
+    subscribe_to: SocketAddr,
+    publish_to: SocketAddr,
+    epoll: Epoll,
+    streams: Vec<Stream>,
+    publishers: Vec<Option<Publisher>>,
+    /// Publishers that wait for no answer.
+    idle: Vec<usize>,
+    buffer: Vec<u8>,
+    data: Vec<u8>,
+    body: Vec<u8>,
+    request: Vec<u8>,
+    asked: usize,
+    pub(crate) tally: Tally,
+}
+
+/// Updates to publish.
+pub(crate) struct Burst<'a> {
+    /// The number of each update's topic.
+    pub(crate) topic: &'a mut dyn FnMut(u64) -> u32,
+    pub(crate) updates: u64,
+    /// After this time no further update is begun.
+    pub(crate) at_most: Duration,
+    pub(crate) pace: Pace,
+    pub(crate) data_bytes: usize,
+    /// Until when all must be delivered.
+    pub(crate) limit: Duration,
+}
+
+/// When the next update is published.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pace {
+    /// While fewer than so many are not yet with every subscriber; as many connections publish.
+    Window(usize),
+    /// So many each second, whatever is delivered; so many connections publish.
+    Rate(f64, usize),
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Done {
+    pub(crate) updates: u64,
+    pub(crate) deliveries: u64,
+    pub(crate) nanos: u64,
+}
+
+impl Load {
+    pub(crate) fn new(target: &Target, server: &Server) -> Result<Self> {
+        Ok(Self {
+            target: target.clone(),
+            subscribe_to: server.address(crate::target::Port::First),
+            publish_to: server.address(target.publish.port),
+            epoll: Epoll::new()?,
+            streams: Vec::new(),
+            publishers: Vec::new(),
+            idle: Vec::new(),
+            buffer: vec![0; READ_BYTES],
+            data: Vec::new(),
+            body: Vec::new(),
+            request: Vec::new(),
+            asked: 0,
+            tally: Tally::new(fastrand::u32(..)),
+        })
+    }
+
+    /// Opens streams, with so many on their way at the same time, and waits until all are open.
+    pub(crate) fn open(
+        &mut self,
+        server: &mut Server,
+        plans: impl IntoIterator<Item = Plan>,
+        at_once: usize,
+        limit: Duration,
+    ) -> Result<()> {
+        let deadline = Deadline::after(limit);
+        self.begin(server, plans, at_once, deadline)?;
+        self.wait(
+            server,
+            deadline,
+            |load| load.tally.opened >= load.asked,
+            |load| format!("{} of {} streams are open", load.tally.opened, load.asked),
+        )
+    }
+
+    /// Begins to open streams; does not wait for the last ones.
+    pub(crate) fn begin(
+        &mut self,
+        server: &mut Server,
+        plans: impl IntoIterator<Item = Plan>,
+        at_once: usize,
+        deadline: Deadline,
+    ) -> Result<()> {
+        for plan in plans {
+            if self.asked - self.tally.opened >= at_once {
+                self.wait(
+                    server,
+                    deadline,
+                    |load| load.asked - load.tally.opened < at_once,
+                    |load| format!("{} of {} streams are open", load.tally.opened, load.asked),
+                )?;
+            }
+            self.connect(&plan)?;
+            if self.asked.is_multiple_of(CONNECT_BATCH) {
+                self.turn(0)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, plan: &Plan) -> Result<()> {
+        let mut request = b"GET ".to_vec();
+        let topic = ("topic", plan.selector.as_bytes());
+        match (&plan.resume, &self.target.subscribe.resume) {
+            (Some((id, _)), Some(Resume::Query(path))) => {
+                path.render(&[topic, ("last_id", id.as_bytes())], &mut request);
+            }
+            _ => self.target.subscribe.path.render(&[topic], &mut request),
+        }
+        request.extend_from_slice(b" HTTP/1.1\r\n");
+        push_header(&mut request, "Host", &self.subscribe_to.to_string());
+        for (name, value) in &self.target.subscribe.headers {
+            push_header(&mut request, name, value);
+        }
+        if let (Some((id, _)), Some(Resume::Header)) = (&plan.resume, &self.target.subscribe.resume)
+        {
+            push_header(&mut request, "Last-Event-ID", id);
+        }
+        request.extend_from_slice(b"\r\n");
+        let number = self.streams.len();
+        let stream = Stream::connect(self.subscribe_to, number, plan, request)
+            .with_context(|| format!("cannot begin stream {number}"))?;
+        self.epoll.add(stream.socket.as_fd(), sys::WRITABLE, number as u64)?;
+        // A stream that resumes gets what is expected of it by other means; one that is stuck is not waited for.
+        if plan.resume.is_none() && !plan.stuck {
+            self.tally.ledger.subscribe(plan.topic);
+        }
+        self.streams.push(stream);
+        self.asked += 1;
+        Ok(())
+    }
+
+    /// Publishes and waits until every update is with every subscriber.
+    pub(crate) fn publish(&mut self, server: &mut Server, burst: Burst<'_>) -> Result<Done> {
+        let wanted = match burst.pace {
+            Pace::Window(publishers) | Pace::Rate(_, publishers) => publishers.max(1),
+        };
+        while self.publishers.len() < wanted {
+            self.idle.push(self.publishers.len());
+            self.publishers.push(None);
+        }
+        self.tally.ledger.one_publisher = wanted == 1;
+        let deadline = Deadline::after(burst.limit);
+        let budget = Deadline::after(burst.at_most);
+        let (start, delivered) = (clock::now(), self.tally.delivered);
+        let mut begun = 0;
+        loop {
+            let over = begun == burst.updates || budget.has_passed();
+            if over
+                && self.tally.ledger.outstanding() == 0
+                && self.idle.len() == self.publishers.len()
+            {
+                break;
+            }
+            let wait = if over { None } else { self.due(&burst, start, begun) };
+            if let Some(time) = wait.filter(|time| *time <= clock::now() && !self.idle.is_empty()) {
+                let sent = if time == 0 { clock::now() } else { time };
+                self.publish_one((burst.topic)(begun), sent, burst.data_bytes)?;
+                begun += 1;
+                continue;
+            }
+            self.look(server, deadline, wait, &|load| {
+                let (left, missing) =
+                    (load.tally.ledger.outstanding(), load.tally.ledger.missing());
+                format!("{missing} deliveries of {left} updates, of {begun}, are missing")
+            })?;
+        }
+        Ok(Done {
+            updates: begun,
+            deliveries: self.tally.delivered - delivered,
+            nanos: clock::now() - start,
+        })
+    }
+
+    /// When the next update is to be published: 0 for now, none when something must come first.
+    fn due(&self, burst: &Burst<'_>, start: u64, begun: u64) -> Option<u64> {
+        match burst.pace {
+            Pace::Window(window) => (self.tally.ledger.outstanding() < window as u64
+                && !self.idle.is_empty())
+            .then_some(0),
+            Pace::Rate(rate, _) => {
+                let period = Duration::from_secs_f64(1.0 / rate.max(0.001));
+                Some(start + begun * clock::nanos(period)).filter(|_| !self.idle.is_empty())
+            }
+        }
+    }
+
+    fn publish_one(&mut self, topic: u32, sent: u64, data_bytes: usize) -> Result<()> {
+        let seq = self.tally.ledger.publish(topic);
+        let run = self.tally.run;
+        Marker { run, topic, seq, sent }.write(data_bytes, &mut self.data);
+        let name = topic_name(topic);
+        let values = [("topic", name.as_bytes()), ("data", self.data.as_slice())];
+        let publish = &self.target.publish;
+        self.body.clear();
+        publish.body.render(&values, &mut self.body);
+        let request = &mut self.request;
+        request.clear();
+        request.extend_from_slice(publish.method.as_bytes());
+        request.push(b' ');
+        publish.path.render(&values, request);
+        request.extend_from_slice(b" HTTP/1.1\r\n");
+        push_header(request, "Host", &self.publish_to.to_string());
+        for (name, value) in &publish.headers {
+            push_header(request, name, value);
+        }
+        push_header(request, "Content-Length", &self.body.len().to_string());
+        request.extend_from_slice(b"\r\n");
+        request.extend_from_slice(&self.body);
+        let index = self.idle.pop().context("no publisher is free")?;
+        let slot = self.publishers.get_mut(index).context("no such publisher")?;
+        if slot.is_none() {
+            let publisher = Publisher::connect(self.publish_to)?;
+            let number = PUBLISHERS + index as u64;
+            self.epoll.add(publisher.socket.as_fd(), sys::READABLE, number)?;
+            *slot = Some(publisher);
+        }
+        slot.as_mut().context("no such publisher")?.send(&self.request)
+    }
+
+    /// Lets things come for a while.
+    pub(crate) fn run_for(&mut self, server: &mut Server, time: Duration) -> Result<()> {
+        let end = Deadline::after(time);
+        while !end.has_passed() {
+            self.turn(end.millis(LOOK_MILLIS).max(1))?;
+            self.check(server)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until something is so.
+    ///
+    /// # Errors
+    /// At the deadline, with what is so instead.
+    pub(crate) fn wait(
+        &mut self,
+        server: &mut Server,
+        deadline: Deadline,
+        done: impl Fn(&Self) -> bool,
+        instead: impl Fn(&Self) -> String,
+    ) -> Result<()> {
+        while !done(self) {
+            self.look(server, deadline, None, &instead)?;
+        }
+        self.check(server)
+    }
+
+    /// Waits for all updates to be with all that are to get them.
+    pub(crate) fn wait_for_deliveries(
+        &mut self,
+        server: &mut Server,
+        deadline: Deadline,
+    ) -> Result<()> {
+        self.wait(
+            server,
+            deadline,
+            |load| load.tally.ledger.outstanding() == 0,
+            |load| {
+                let (missing, opened) = (load.tally.ledger.missing(), load.tally.opened);
+                format!("{missing} deliveries are missing, {opened} streams are open")
+            },
+        )
+    }
+
+    fn look(
+        &mut self,
+        server: &mut Server,
+        deadline: Deadline,
+        until: Option<u64>,
+        instead: &dyn Fn(&Self) -> String,
+    ) -> Result<()> {
+        let mut millis = deadline.millis(LOOK_MILLIS);
+        if let Some(until) = until {
+            // The last millisecond is spun through: no wait is so short.
+            let left = until.saturating_sub(clock::now()) / 1_000_000;
+            millis = millis.min(i32::try_from(left).unwrap_or(millis));
+        }
+        let came = self.turn(millis)?;
+        self.check_faults(server)?;
+        if came == 0 && millis > 0 {
+            server.check()?;
+        }
+        if deadline.has_passed() {
+            bail!("out of time: {}; the server's log: {}", instead(self), server.log());
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, server: &mut Server) -> Result<()> {
+        server.check()?;
+        self.check_faults(server)
+    }
+
+    fn check_faults(&mut self, server: &mut Server) -> Result<()> {
+        let Some(fault) = &self.tally.fault else { return Ok(()) };
+        server.check().with_context(|| fault.clone())?;
+        bail!(
+            "{} faults, the first: {fault}; the server's log: {}",
+            self.tally.faults,
+            server.log()
+        )
+    }
+
+    /// Waits once and handles what came.
+    fn turn(&mut self, millis: i32) -> Result<usize> {
+        let came = self.epoll.wait(millis)?;
+        // One look at the clock would do for the batch, but would make the last of it seem faster than they were.
+        for index in 0..came {
+            let Some((number, ready)) = self.epoll.event(index) else { break };
+            if number >= PUBLISHERS {
+                self.publisher_ready(usize::try_from(number - PUBLISHERS)?)?;
+            } else {
+                self.stream_ready(usize::try_from(number)?, ready)?;
+            }
+        }
+        Ok(came)
+    }
+
+    fn publisher_ready(&mut self, index: usize) -> Result<()> {
+        let Some(slot) = self.publishers.get_mut(index) else { return Ok(()) };
+        let Some(publisher) = slot else { return Ok(()) };
+        let was_idle = self.idle.contains(&index);
+        let progress = publisher.read(&mut self.buffer)?;
+        if progress == Progress::Closed {
+            *slot = None;
+        }
+        if progress != Progress::Waiting && !was_idle {
+            self.idle.push(index);
+        }
+        Ok(())
+    }
+
+    fn stream_ready(&mut self, index: usize, ready: u32) -> Result<()> {
+        let Some(stream) = self.streams.get_mut(index) else { return Ok(()) };
+        let number = index as u64;
+        if ready & sys::WRITABLE != 0 && stream.ask().with_context(|| format!("stream {index}"))? {
+            self.epoll.change(stream.socket.as_fd(), sys::READABLE, number)?;
+        }
+        if ready & !sys::WRITABLE == 0 {
+            return Ok(());
+        }
+        match stream.read(&mut self.buffer, clock::now(), &mut self.tally) {
+            Ok(opened) => {
+                if opened && stream.stuck {
+                    self.epoll.remove(stream.socket.as_fd())?;
+                }
+            }
+            Err(error) => {
+                self.epoll.remove(stream.socket.as_fd())?;
+                self.tally.fault(|| format!("stream {index}: {error:#}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The stream with this number, by the order of opening.
+    pub(crate) fn stream(&self, number: usize) -> Option<&Stream> {
+        self.streams.get(number)
+    }
+
+    /// Closes the newest streams until so many are left. Updates from now on are not for them.
+    pub(crate) fn close_down_to(&mut self, left: usize) {
+        while self.streams.len() > left
+            && let Some(stream) = self.streams.pop()
+        {
+            self.asked -= 1;
+            self.tally.opened -= 1;
+            if !stream.stuck {
+                self.tally.ledger.leave(stream.topic());
+            }
+        }
+    }
+}
+
+/// The name of a topic.
+pub(crate) fn topic_name(number: u32) -> String {
+    format!("t{number}")
+}
+
+fn push_header(request: &mut Vec<u8>, name: &str, value: &str) {
+    for part in [name, ": ", value, "\r\n"] {
+        request.extend_from_slice(part.as_bytes());
+    }
+}

@@ -1,0 +1,14 @@
+//! The generator: one thread that holds many streams, publishes, and checks every delivery.
+
+mod driver;
+mod ledger;
+mod publisher;
+mod reply;
+mod response;
+mod stream;
+mod tally;
+
+pub(crate) use self::{
+    driver::{Burst, Done, Load, Pace, topic_name},
+    stream::Plan,
+};
