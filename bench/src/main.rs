@@ -24,6 +24,7 @@ mod report;
 mod runner;
 mod scenario;
 mod server;
+mod sockets;
 mod sys;
 mod table;
 mod target;

@@ -65,7 +65,6 @@ const BARS: &[Bar] = bars! {
     "own-topics" "tidings" "cpu_later" OfTarget("nchan"), AtMost 1.0 "x nchan" "CPU per publish and delivery";
     "own-topics" "tidings" "cpu_first" OfFigure("cpu_later"), AtMost 1.2 "x a later one" "first publish on a topic: CPU";
     "own-topics" "tidings" "cpu_first_few" OfFigure("cpu_later_few"), AtMost 1.2 "x a later one" "the same with 100 subscribers in all";
-    "own-topics" "tidings" "cpu_later" OfFigure("cpu_later_few"), AtMost 1.2 "x 100 subscribers" "a publish with 9,000 other subscribers: CPU";
     "storm" "tidings" "cpu" OfFloor, AtMost 1.6 "x floor" "server CPU of the whole storm";
     "storm" "tidings" "last" OfFloor, AtMost 2.0 "x floor" "time until the last client is served";
     "slow" "tidings" "p99_stuck" OfFigure("p99_none"), AtMost 1.1 "x without" "p99 of the others, with 50 stuck";

@@ -1,5 +1,6 @@
 //! The generator: one thread that holds many streams, publishes, and checks every delivery.
 
+mod bulk;
 mod driver;
 mod ledger;
 mod publisher;
@@ -9,6 +10,7 @@ mod stream;
 mod tally;
 
 pub(crate) use self::{
+    bulk::Bulk,
     driver::{Burst, Done, Load, Pace, topic_name},
     stream::Plan,
 };

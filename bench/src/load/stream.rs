@@ -19,6 +19,9 @@ use crate::{marker::Marker, sys};
 /// How many streams share a source address: each has some 28,000 ports.
 const STREAMS_PER_ADDRESS: usize = 4_000;
 
+/// The longest segment of a stuck stream, as on an Ethernet.
+const SEGMENT_BYTES: u32 = 1_460;
+
 /// A stream that is to be opened.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
@@ -81,6 +84,8 @@ impl Stream {
         socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)).into())?;
         if plan.stuck {
             socket.set_recv_buffer_size(1)?;
+            // The kernel's buffers are sized by the segments: those of the loopback interface are 64 KiB.
+            socket.set_tcp_mss(SEGMENT_BYTES)?;
         }
         match socket.connect(&to.into()) {
             Ok(()) => {}

@@ -2,6 +2,11 @@
 
 mod broadcast;
 mod idle;
+mod own_topics;
+mod publish;
+mod selectors;
+mod shards;
+mod slow;
 mod storm;
 
 use std::{cell::RefCell, path::PathBuf, time::Duration};
@@ -39,7 +44,16 @@ pub(crate) struct Scenario {
 /// The figures of one run, by their keys.
 pub(crate) type Figures = Vec<(&'static str, f64)>;
 
-pub(crate) const ALL: &[Scenario] = &[broadcast::SCENARIO, idle::SCENARIO, storm::SCENARIO];
+pub(crate) const ALL: &[Scenario] = &[
+    broadcast::SCENARIO,
+    own_topics::SCENARIO,
+    idle::SCENARIO,
+    storm::SCENARIO,
+    slow::SCENARIO,
+    selectors::SCENARIO,
+    publish::SCENARIO,
+    shards::SCENARIO,
+];
 
 /// What all runs share.
 pub(crate) struct Context {
