@@ -29,11 +29,6 @@ impl Deadline {
         now() >= self.at
     }
 
-    /// The moment itself, in nanoseconds.
-    pub(crate) fn at(self) -> u64 {
-        self.at
-    }
-
     /// For how many milliseconds one may wait for an event, at most `most`.
     pub(crate) fn millis(self, most: i32) -> i32 {
         let left = self.at.saturating_sub(now()) / 1_000_000;

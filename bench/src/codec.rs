@@ -15,6 +15,7 @@ pub(crate) struct CodecOptions {
 ///
 /// # Errors
 /// When a codec gives other events than the others.
+#[expect(clippy::unnecessary_wraps, reason = "the seam of a scenario that is built apart")]
 pub(crate) fn run(options: &CodecOptions) -> Result<Report> {
     let about = "decoding and encoding the event-stream format";
     let mut report = Report::new("codec", about, options.rounds, options.smoke);

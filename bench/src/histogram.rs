@@ -4,7 +4,7 @@
 const STEPS_BITS: u32 = 7;
 const STEPS: u64 = 1 << STEPS_BITS;
 /// Values are nanoseconds in 64 bits.
-const BUCKETS: usize = ((64 - STEPS_BITS as usize) + 1) * STEPS as usize;
+const BUCKETS: usize = (64 - STEPS_BITS as usize + 1) << STEPS_BITS;
 
 /// How often each value came.
 #[derive(Clone, Debug)]
@@ -104,7 +104,9 @@ mod tests {
             share in 1..=1_000_u64,
         ) {
             let mut histogram = Histogram::new();
-            samples.iter().for_each(|sample| histogram.record(*sample));
+            for sample in &samples {
+                histogram.record(*sample);
+            }
             samples.sort_unstable();
             let rank = (samples.len() as u64 * share).div_ceil(1_000).max(1) - 1;
             let exact = samples[usize::try_from(rank).unwrap()];

@@ -127,7 +127,7 @@ pub(crate) fn list() -> Result<Vec<String>> {
 ///
 /// # Errors
 /// Names those that could not be installed, once all were tried.
-pub(crate) fn install(names: &[String], say: &dyn Fn(String)) -> Result<()> {
+pub(crate) fn install(names: &[String], say: &dyn Fn(&str)) -> Result<()> {
     let all = all()?;
     let mut failed = Vec::new();
     for name in names {
@@ -140,7 +140,7 @@ pub(crate) fn install(names: &[String], say: &dyn Fn(String)) -> Result<()> {
         if !names.is_empty() && !names.contains(&target.name) {
             continue;
         }
-        say(format!("installing {}", target.name));
+        say(&format!("installing {}", target.name));
         let status = command(peer, &peer.install)?.status();
         if !status.is_ok_and(|status| status.success()) {
             failed.push(target.name.clone());

@@ -18,6 +18,7 @@ mod inventory;
 mod load;
 mod machine;
 mod marker;
+mod plot;
 mod process;
 mod program;
 mod report;
@@ -69,7 +70,7 @@ fn dispatch(command: Command) -> Result<()> {
             return Ok(());
         }
         Command::Install { names } => return inventory::install(&names, &say),
-        Command::Plot { file, out } => return plot(&read(&file)?, &out),
+        Command::Plot { file, out } => return plot::write(&read(&file)?, &out),
         Command::ServeFloor { port, keep_alive } => return floor::serve(port, keep_alive),
     };
     sys::raise_descriptors().context("cannot raise the limit of descriptors")?;
@@ -85,7 +86,10 @@ fn dispatch(command: Command) -> Result<()> {
         finish(&reports, &options)?;
     }
     let failures: usize = reports.iter().map(|report| report.failures.len()).sum();
-    if failures > 0 { bail!("{failures} runs failed") } else { Ok(()) }
+    if failures > 0 {
+        bail!("{failures} runs failed");
+    }
+    Ok(())
 }
 
 /// Shows the newest report, and writes all so far: a long run that breaks off leaves what it had.
@@ -98,7 +102,7 @@ fn finish(reports: &[Report], options: &Run) -> Result<()> {
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     if let Some(folder) = &options.plots {
-        plot(reports, folder)?;
+        plot::write(reports, folder)?;
     }
     Ok(())
 }
@@ -109,10 +113,6 @@ fn read(path: &Path) -> Result<Vec<Report>> {
     serde_json::from_str(&text).with_context(|| format!("{} is no result", path.display()))
 }
 
-fn plot(_reports: &[Report], _folder: &Path) -> Result<()> {
-    bail!("no plots yet")
-}
-
-fn say(line: String) {
+fn say(line: &str) {
     eprintln!("{line}");
 }

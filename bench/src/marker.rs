@@ -8,8 +8,6 @@ use memchr::memmem;
 const BEGIN: &[u8] = b"tb-";
 /// The last byte, which the padding does not have: it tells that the whole data came.
 const LAST: u8 = b'z';
-/// The shortest data that has room for every marker.
-pub(crate) const MIN_BYTES: usize = 80;
 
 /// What a marker says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,14 +96,16 @@ mod tests {
         assert_eq!(Marker::find(b"data: nothing"), Ok(None));
     }
 
+    const SIZE: usize = 80;
+
     #[test]
     fn a_cut_or_damaged_marker_is_an_error() {
         let mut data = Vec::new();
-        MARKER.write(MIN_BYTES, &mut data);
+        MARKER.write(SIZE, &mut data);
         for end in 3..data.len() {
             assert_eq!(Marker::find(&data[..end]), Err(Torn), "cut at {end}");
         }
-        data[MIN_BYTES - 5] = b'y';
+        data[SIZE - 5] = b'y';
         assert_eq!(Marker::find(&data), Err(Torn));
     }
 }

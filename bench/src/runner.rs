@@ -21,7 +21,7 @@ use crate::{
 ///
 /// # Errors
 /// When a run fails, unless it is to go on then; when nothing can be measured.
-pub(crate) fn run(scenario: &Scenario, options: &Run, say: &dyn Fn(String)) -> Result<Report> {
+pub(crate) fn run(scenario: &Scenario, options: &Run, say: &dyn Fn(&str)) -> Result<Report> {
     let rounds = options.rounds();
     let mut report = Report::new(scenario.name, scenario.about, rounds, options.smoke);
     report.machine = Machine::this(&options.server_cores, &options.client_cores);
@@ -55,10 +55,10 @@ pub(crate) fn run(scenario: &Scenario, options: &Run, say: &dyn Fn(String)) -> R
                         let value = figures.iter().find(|(key, _)| *key == first.key)?.1;
                         Some(format!("{} {}", number(value), first.unit))
                     });
-                    say(format!("{place}: {}", value.unwrap_or_default()));
+                    say(&format!("{place}: {}", value.unwrap_or_default()));
                 }
                 Err(error) if options.keep_going => {
-                    say(format!("FAILED: {error:#}"));
+                    say(&format!("FAILED: {error:#}"));
                     report.failures.push(format!("{error:#}"));
                 }
                 Err(error) => return Err(error),

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// For how long a server may take until it accepts connections.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// For how long it may take to end after it was asked to.
 const END: Duration = Duration::from_secs(5);
 /// How often a process is looked at.

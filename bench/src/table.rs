@@ -26,7 +26,7 @@ pub(crate) fn render(report: &Report) -> String {
         line("Smoke sizes: these figures tell nothing.".to_owned());
     }
     for figure in &report.figures {
-        let mut rows = vec![["".to_owned(), figure.unit.clone(), String::new(), String::new()]];
+        let mut rows = vec![[String::new(), figure.unit.clone(), String::new(), String::new()]];
         for row in &report.rows {
             if let Some(cell) = row.cells.get(&figure.key) {
                 rows.push(cells(&row.target, cell));
@@ -117,9 +117,10 @@ fn align<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
             let mut line = String::new();
             for (index, (cell, width)) in row.iter().zip(widths).enumerate() {
                 let space = " ".repeat(width - cell.chars().count());
-                match index {
-                    0 => line.push_str(&format!("{cell}{space}")),
-                    _ => line.push_str(&format!("  {space}{cell}")),
+                if index == 0 {
+                    line.extend([cell, space.as_str()]);
+                } else {
+                    line.extend(["  ", &space, cell]);
                 }
             }
             line.trim_end().to_owned()

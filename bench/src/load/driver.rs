@@ -169,7 +169,7 @@ impl Load {
     }
 
     /// Publishes and waits until every update is with every subscriber.
-    pub(crate) fn publish(&mut self, server: &mut Server, burst: Burst<'_>) -> Result<Done> {
+    pub(crate) fn publish(&mut self, server: &mut Server, burst: &mut Burst<'_>) -> Result<Done> {
         let wanted = match burst.pace {
             Pace::Window(publishers) | Pace::Rate(_, publishers) => publishers.max(1),
         };
@@ -190,7 +190,7 @@ impl Load {
             {
                 break;
             }
-            let wait = if over { None } else { self.due(&burst, start, begun) };
+            let wait = if over { None } else { self.due(burst, start, begun) };
             if let Some(time) = wait.filter(|time| *time <= clock::now() && !self.idle.is_empty()) {
                 let sent = if time == 0 { clock::now() } else { time };
                 self.publish_one((burst.topic)(begun), sent, burst.data_bytes)?;

@@ -92,10 +92,7 @@ impl Response {
         };
         let head = parse_head(self.pending.get(..end).unwrap_or_default())?;
         self.pending = Vec::new();
-        self.place = match head.chunked {
-            true => Place::Size { size: 0, over: false },
-            false => Place::Plain,
-        };
+        self.place = if head.chunked { Place::Size { size: 0, over: false } } else { Place::Plain };
         sink.head(head.status);
         Ok(input.get(end - before..).unwrap_or_default())
     }
@@ -251,7 +248,7 @@ mod tests {
             chunks in prop::collection::vec(1..30_usize, 1..20),
             pieces in prop::collection::vec(1..40_usize, 1..20),
         ) {
-            let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            let body = lines.iter().flat_map(|line| [line, "\n"]).collect::<String>();
             let mut stream = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
             for chunk in cut(body.as_bytes(), &chunks) {
                 stream.extend(format!("{:x}\r\n", chunk.len()).bytes());

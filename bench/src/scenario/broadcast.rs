@@ -83,7 +83,7 @@ fn burst(
     pace: Pace,
     updates: u64,
 ) -> Result<Part> {
-    let burst = Burst {
+    let mut burst = Burst {
         topic: &mut |_| 0,
         updates,
         at_most: context.budget(),
@@ -91,5 +91,5 @@ fn burst(
         data_bytes: DATA_BYTES,
         limit: context.limit(),
     };
-    measure(load, server, burst)
+    measure(load, server, &mut burst)
 }

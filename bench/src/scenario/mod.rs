@@ -166,7 +166,7 @@ impl Part {
 }
 
 /// Publishes, with the latencies and the CPU time of this part alone.
-fn measure(load: &mut Load, server: &mut Server, burst: Burst<'_>) -> Result<Part> {
+fn measure(load: &mut Load, server: &mut Server, burst: &mut Burst<'_>) -> Result<Part> {
     load.tally.latency.clear();
     let before = server.cpu_nanos();
     let done = load.publish(server, burst)?;
@@ -175,7 +175,7 @@ fn measure(load: &mut Load, server: &mut Server, burst: Burst<'_>) -> Result<Par
 
 /// Updates of one topic, one at a time, whose figures nobody wants.
 fn warm_up(context: &Context, load: &mut Load, server: &mut Server, updates: u64) -> Result<()> {
-    let burst = Burst {
+    let mut burst = Burst {
         topic: &mut |_| 0,
         updates,
         at_most: context.budget(),
@@ -183,7 +183,7 @@ fn warm_up(context: &Context, load: &mut Load, server: &mut Server, updates: u64
         data_bytes: DATA_BYTES,
         limit: context.limit(),
     };
-    load.publish(server, burst).map(drop)
+    load.publish(server, &mut burst).map(drop)
 }
 
 fn micros(nanos: u64) -> f64 {

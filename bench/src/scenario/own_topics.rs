@@ -81,7 +81,7 @@ fn measure_topics(context: &Context, target: &Target, topics: usize) -> Result<M
     context.open(&mut load, &mut server, target, (0..=count).map(plan))?;
     let memory = kib_each(server.memory()?.pss, before.pss, topics);
     let mut part = |topic: &mut dyn FnMut(u64) -> u32, updates| -> Result<Timed> {
-        let burst = Burst {
+        let mut burst = Burst {
             topic,
             updates,
             at_most: context.limit(),
@@ -89,7 +89,7 @@ fn measure_topics(context: &Context, target: &Target, topics: usize) -> Result<M
             data_bytes: DATA_BYTES,
             limit: context.limit(),
         };
-        let part = measure(&mut load, &mut server, burst)?;
+        let part = measure(&mut load, &mut server, &mut burst)?;
         let latency = |share| millis(load.tally.latency.per_mille(share));
         Ok(Timed { part, p50: latency(500), p99: latency(990) })
     };

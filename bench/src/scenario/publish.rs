@@ -72,7 +72,7 @@ fn one_at_a_time(context: &Context, target: &Target) -> Result<(f64, f64)> {
     let mut load = Load::new(target, &server)?;
     load.tally.ledger.reserve(1);
     warm_up(context, &mut load, &mut server, context.pick(1_000, 10))?;
-    let burst = Burst {
+    let mut burst = Burst {
         topic: &mut |_| 0,
         updates: context.updates(20_000, 100),
         at_most: context.budget(),
@@ -80,6 +80,6 @@ fn one_at_a_time(context: &Context, target: &Target) -> Result<(f64, f64)> {
         data_bytes: DATA_BYTES,
         limit: context.limit(),
     };
-    let part = measure(&mut load, &mut server, burst)?;
+    let part = measure(&mut load, &mut server, &mut burst)?;
     Ok((part.updates_per_second(), part.updates_per_core()))
 }

@@ -104,7 +104,7 @@ impl Side {
     }
 
     fn turn(&mut self, context: &Context, updates: u64) -> Result<()> {
-        let burst = Burst {
+        let mut burst = Burst {
             topic: &mut |_| 0,
             updates,
             at_most: context.budget(),
@@ -112,7 +112,7 @@ impl Side {
             data_bytes: DATA_BYTES,
             limit: context.limit(),
         };
-        self.parts.push(measure(&mut self.load, &mut self.server, burst)?);
+        self.parts.push(measure(&mut self.load, &mut self.server, &mut burst)?);
         Ok(())
     }
 

@@ -61,7 +61,7 @@ fn measure_on(context: &Context, target: &Target, cores: &[usize]) -> Result<Par
     let mut load = Load::new(target, &server)?;
     context.open(&mut load, &mut server, target, (0..subscribers).map(|_| plan(0)))?;
     warm_up(context, &mut load, &mut server, context.pick(20, 2))?;
-    let burst = Burst {
+    let mut burst = Burst {
         topic: &mut |_| 0,
         updates: context.updates(200, 10),
         at_most: context.budget(),
@@ -69,7 +69,7 @@ fn measure_on(context: &Context, target: &Target, cores: &[usize]) -> Result<Par
         data_bytes: DATA_BYTES,
         limit: context.limit(),
     };
-    let part = measure(&mut load, &mut server, burst)?;
+    let part = measure(&mut load, &mut server, &mut burst)?;
     load.run_for(&mut server, QUIET)?;
     Ok(part)
 }

@@ -13,10 +13,8 @@ use crate::{
 
 /// One of so many subscribers is stuck, in the run that has stuck ones.
 const STUCK_ONE_OF: usize = 100;
-/// What fills the buffers that the kernel has for those: more than it gives a connection with Ethernet's segments.
-const FILL_UPDATES: u64 = 50;
-const FILL_BYTES: usize = 4_096;
-/// The data of an update while the latencies are measured.
+/// What fills the buffers that the kernel has for those, some 30 KiB with Ethernet's segments, before it is measured.
+const FILL_UPDATES: u64 = 60;
 const DATA_BYTES: usize = 1_024;
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -76,15 +74,15 @@ fn measure_others(
     let plans = (0..subscribers).map(|number| Plan { stuck: is_stuck(number), ..plan(0) });
     context.open(&mut load, &mut server, target, plans)?;
     let before = server.memory()?.pss;
-    let mut burst = |updates, pace, data_bytes, at_most| {
+    let mut burst = |updates, pace| {
         let topic = &mut |_| 0;
-        let limit = context.limit();
-        let burst = Burst { topic, updates, at_most, pace, data_bytes, limit };
-        measure(&mut load, &mut server, burst)
+        let (data_bytes, at_most, limit) = (DATA_BYTES, context.limit(), context.limit());
+        let mut burst = Burst { topic, updates, at_most, pace, data_bytes, limit };
+        measure(&mut load, &mut server, &mut burst)
     };
-    burst(FILL_UPDATES, Pace::Window(1), FILL_BYTES, context.limit())?;
+    burst(FILL_UPDATES, Pace::Window(1))?;
     let rate = context.run.rate.unwrap_or(context.pick(5.0, 50.0));
-    burst(context.updates(50, 20), Pace::Rate(rate, 1), DATA_BYTES, context.limit())?;
+    burst(context.updates(50, 20), Pace::Rate(rate, 1))?;
     let latency = |share| millis(load.tally.latency.per_mille(share));
     let (p50, p99) = (latency(500), latency(990));
     load.run_for(&mut server, QUIET)?;

@@ -36,7 +36,7 @@ fn run(context: &Context, target: &Target) -> Result<Figures> {
     let probe = Plan { keep_id: true, ..plan(0) };
     context.open(&mut load, &mut server, target, [probe])?;
     let publish = |load: &mut Load, server: &mut _, updates| {
-        let burst = Burst {
+        let mut burst = Burst {
             topic: &mut |_| 0,
             updates,
             at_most: context.limit(),
@@ -44,7 +44,7 @@ fn run(context: &Context, target: &Target) -> Result<Figures> {
             data_bytes: DATA_BYTES,
             limit: context.limit(),
         };
-        load.publish(server, burst)
+        load.publish(server, &mut burst)
     };
     publish(&mut load, &mut server, 1)?;
     let first = load.stream(0).context("no probe")?.last_id().to_vec();
