@@ -73,7 +73,6 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Plot { file, out } => return plot::write(&read(&file)?, &out),
         Command::ServeFloor { port, keep_alive } => return floor::serve(port, keep_alive),
     };
-    sys::raise_descriptors().context("cannot raise the limit of descriptors")?;
     let mut reports = Vec::new();
     let wanted = |name: &str| names.is_empty() || names.contains(&name);
     for scenario in scenario::ALL.iter().filter(|scenario| wanted(scenario.name)) {

@@ -41,7 +41,9 @@ pub(crate) fn run(scenario: &Scenario, options: &Run, say: &dyn Fn(&str)) -> Res
         report.rows.push(Row::new(&target.name, &target.about));
     }
     sys::pin(&options.client_cores).context("cannot pin the generator to its cores")?;
-    let context = Context { run: options.clone(), tidings, notes: RefCell::new(Vec::new()) };
+    let descriptors = sys::raise_descriptors().context("cannot raise the limit of descriptors")?;
+    let (run, notes) = (options.clone(), RefCell::new(Vec::new()));
+    let context = Context { run, tidings, descriptors, notes };
     for round in 0..rounds {
         for target in &targets {
             let place = format!("{} round {}/{rounds} {}", scenario.name, round + 1, target.name);

@@ -21,6 +21,8 @@ use crate::{
 const START: Duration = Duration::from_mins(1);
 /// For how long it may take to end after it was asked to.
 const END: Duration = Duration::from_secs(5);
+/// How much longer a peer gets: some accept connections before they can answer.
+const PEER_START: Duration = Duration::from_millis(300);
 /// How often a process is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 /// How many lines of its log are told when it fails.
@@ -76,6 +78,9 @@ impl Server {
         server.wait_for(Port::First)?;
         if target.publish.port != Port::First {
             server.wait_for(target.publish.port)?;
+        }
+        if !target.is_floor() && !target.is_tidings() {
+            pause(PEER_START);
         }
         server.tree.refresh();
         Ok(server)

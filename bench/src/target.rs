@@ -27,6 +27,8 @@ pub(crate) struct Target {
     pub(crate) publish: Publish,
     /// The most subscribers it takes in reasonable time.
     pub(crate) max_subscribers: Option<usize>,
+    /// The most streams that it takes while they are opening.
+    pub(crate) max_connecting: Option<usize>,
     scenarios: Vec<String>,
 }
 
@@ -119,12 +121,17 @@ impl Target {
             bail!("{name} is a built-in target");
         }
         let description: Description = toml::from_str(text)?;
-        let Description { about, language, install, start, subscribe, publish, limits } =
+        let Description { about, language, available, install, start, subscribe, publish, limits } =
             description;
+        let available = match (available, start.available) {
+            (Some(command), None) | (None, Some(command)) => command,
+            (None, None) => bail!("missing `available`: a command that tells if it is installed"),
+            (Some(_), Some(_)) => bail!("`available` stands twice"),
+        };
         for (commands, what) in [
             (&start.command, "start.command"),
             (&install.command, "install.command"),
-            (&start.available, "start.available"),
+            (&available, "available"),
         ] {
             if commands.is_empty() {
                 bail!("{what} is empty");
@@ -158,7 +165,7 @@ impl Target {
                 folder: folder.to_owned(),
                 install: install.command,
                 start: start.command,
-                available: start.available,
+                available,
             }),
             subscribe: Subscribe {
                 path: template(&subscribe.path, "subscribe.path", &["topic"])?,
@@ -173,6 +180,7 @@ impl Target {
                 body,
             },
             max_subscribers: limits.max_subscribers,
+            max_connecting: limits.max_connecting,
             scenarios: limits.scenarios,
         })
     }
@@ -214,6 +222,7 @@ impl Target {
                 body: Template::parse("topic={topic}&data={data}", &["topic", "data"])?,
             },
             max_subscribers: None,
+            max_connecting: None,
             scenarios: scenarios.iter().map(|name| (*name).to_owned()).collect(),
         })
     }
@@ -228,6 +237,8 @@ fn template(text: &str, what: &str, names: &[&str]) -> Result<Template> {
 struct Description {
     about: String,
     language: String,
+    /// Here, or below `start`.
+    available: Option<Vec<String>>,
     install: Install,
     start: Start,
     subscribe: SubscribeText,
@@ -245,7 +256,7 @@ struct Install {
 #[serde(deny_unknown_fields)]
 struct Start {
     command: Vec<String>,
-    available: Vec<String>,
+    available: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -280,6 +291,7 @@ struct PublishText {
 #[serde(deny_unknown_fields)]
 struct Limits {
     max_subscribers: Option<usize>,
+    max_connecting: Option<usize>,
     scenarios: Vec<String>,
 }
 
@@ -339,6 +351,8 @@ mod tests {
             ("[\"./start.sh\"]", "[]", "start.command is empty"),
             ("max_subscribers", "most_subscribers", "most_subscribers"),
             ("method = \"POST\"", "", "method"),
+            ("available = [\"./available.sh\"]", "", "missing `available`"),
+            ("language", "available = [\"./a\"]\nlanguage", "twice"),
             ("about", "abuot", "abuot"),
         ] {
             let error = parse(&WHOLE.replacen(from, to, 1)).unwrap_err();

@@ -14,7 +14,7 @@ use crate::{
     marker::Marker,
     server::Server,
     sys::{self, Epoll},
-    target::{Resume, Target},
+    target::{Port, Resume, Target},
 };
 
 /// How much is read at once, for all streams one after the other.
@@ -25,6 +25,26 @@ const PUBLISHERS: u64 = 1 << 32;
 const CONNECT_BATCH: usize = 32;
 /// How long the loop waits at most before it looks whether the server lives.
 const LOOK_MILLIS: i32 = 100;
+
+/// A server as the loop sees it: whether it lives, and what it said.
+pub(crate) trait Watched {
+    /// # Errors
+    /// When it has ended.
+    fn check(&mut self) -> Result<()>;
+
+    /// The last lines that it wrote.
+    fn log(&self) -> String;
+}
+
+impl Watched for Server {
+    fn check(&mut self) -> Result<()> {
+        Self::check(self)
+    }
+
+    fn log(&self) -> String {
+        Self::log(self)
+    }
+}
 
 /// Streams and publishers of one server.
 pub(crate) struct Load {
@@ -76,10 +96,20 @@ pub(crate) struct Done {
 
 impl Load {
     pub(crate) fn new(target: &Target, server: &Server) -> Result<Self> {
+        let publish_to = server.address(target.publish.port);
+        Self::to(target, server.address(Port::First), publish_to)
+    }
+
+    /// For a server at these addresses.
+    pub(super) fn to(
+        target: &Target,
+        subscribe_to: SocketAddr,
+        publish_to: SocketAddr,
+    ) -> Result<Self> {
         Ok(Self {
             target: target.clone(),
-            subscribe_to: server.address(crate::target::Port::First),
-            publish_to: server.address(target.publish.port),
+            subscribe_to,
+            publish_to,
             epoll: Epoll::new()?,
             streams: Vec::new(),
             publishers: Vec::new(),
@@ -96,7 +126,7 @@ impl Load {
     /// Opens streams, with so many on their way at the same time, and waits until all are open.
     pub(crate) fn open(
         &mut self,
-        server: &mut Server,
+        server: &mut dyn Watched,
         plans: impl IntoIterator<Item = Plan>,
         at_once: usize,
         limit: Duration,
@@ -114,7 +144,7 @@ impl Load {
     /// Begins to open streams; does not wait for the last ones.
     pub(crate) fn begin(
         &mut self,
-        server: &mut Server,
+        server: &mut dyn Watched,
         plans: impl IntoIterator<Item = Plan>,
         at_once: usize,
         deadline: Deadline,
@@ -169,7 +199,11 @@ impl Load {
     }
 
     /// Publishes and waits until every update is with every subscriber.
-    pub(crate) fn publish(&mut self, server: &mut Server, burst: &mut Burst<'_>) -> Result<Done> {
+    pub(crate) fn publish(
+        &mut self,
+        server: &mut dyn Watched,
+        burst: &mut Burst<'_>,
+    ) -> Result<Done> {
         let wanted = match burst.pace {
             Pace::Window(publishers) | Pace::Rate(_, publishers) => publishers.max(1),
         };
@@ -257,7 +291,7 @@ impl Load {
     }
 
     /// Lets things come for a while.
-    pub(crate) fn run_for(&mut self, server: &mut Server, time: Duration) -> Result<()> {
+    pub(crate) fn run_for(&mut self, server: &mut dyn Watched, time: Duration) -> Result<()> {
         let end = Deadline::after(time);
         while !end.has_passed() {
             self.turn(end.millis(LOOK_MILLIS).max(1))?;
@@ -272,7 +306,7 @@ impl Load {
     /// At the deadline, with what is so instead.
     pub(crate) fn wait(
         &mut self,
-        server: &mut Server,
+        server: &mut dyn Watched,
         deadline: Deadline,
         done: impl Fn(&Self) -> bool,
         instead: impl Fn(&Self) -> String,
@@ -286,7 +320,7 @@ impl Load {
     /// Waits for all updates to be with all that are to get them.
     pub(crate) fn wait_for_deliveries(
         &mut self,
-        server: &mut Server,
+        server: &mut dyn Watched,
         deadline: Deadline,
     ) -> Result<()> {
         self.wait(
@@ -302,7 +336,7 @@ impl Load {
 
     fn look(
         &mut self,
-        server: &mut Server,
+        server: &mut dyn Watched,
         deadline: Deadline,
         until: Option<u64>,
         instead: &dyn Fn(&Self) -> String,
@@ -324,12 +358,12 @@ impl Load {
         Ok(())
     }
 
-    fn check(&mut self, server: &mut Server) -> Result<()> {
+    fn check(&mut self, server: &mut dyn Watched) -> Result<()> {
         server.check()?;
         self.check_faults(server)
     }
 
-    fn check_faults(&mut self, server: &mut Server) -> Result<()> {
+    fn check_faults(&mut self, server: &mut dyn Watched) -> Result<()> {
         let Some(fault) = &self.tally.fault else { return Ok(()) };
         server.check().with_context(|| fault.clone())?;
         bail!(

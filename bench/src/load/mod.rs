@@ -8,6 +8,8 @@ mod reply;
 mod response;
 mod stream;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use self::{
     bulk::Bulk,

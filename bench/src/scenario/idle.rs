@@ -38,7 +38,8 @@ fn run(context: &Context, target: &Target) -> Result<Figures> {
         let mut load = Load::new(target, &server)?;
         server.forget_peak()?;
         let before = server.memory()?;
-        let opened = || load.open(&mut server, plans(), connections, context.limit());
+        let at_once = context.storm(target, connections);
+        let opened = || load.open(&mut server, plans(), at_once, context.limit());
         let ((), nanos) = timed(opened)?;
         server.refresh();
         let after = server.memory()?;

@@ -23,7 +23,9 @@ use crate::{
 };
 
 /// How many streams are on their way at once where no storm is meant.
-const CONNECTING: usize = 256;
+const CONNECTING: usize = 64;
+/// Descriptors that are no streams: files, publishers, what a server needs for itself.
+const OTHER_DESCRIPTORS: usize = 500;
 /// The data of an update.
 const DATA_BYTES: usize = 128;
 /// How long a peer gets after all its streams are open: some answer before they have subscribed.
@@ -59,6 +61,8 @@ pub(crate) const ALL: &[Scenario] = &[
 pub(crate) struct Context {
     pub(crate) run: Run,
     pub(crate) tidings: PathBuf,
+    /// How many descriptors a process may have: each stream is one here, and one in the server.
+    pub(crate) descriptors: u64,
     /// What one must know to read the figures; each once.
     pub(crate) notes: RefCell<Vec<String>>,
 }
@@ -75,16 +79,25 @@ impl Context {
         Server::start(target, &launch)
     }
 
-    /// How many subscribers: as asked for, and not more than the target takes.
+    /// How many subscribers: as asked for, and not more than the target or the system takes.
     fn subscribers(&self, target: &Target, usual: usize, smoke: usize) -> usize {
         let wanted = self.run.subscribers.unwrap_or(self.pick(usual, smoke));
-        match target.max_subscribers {
-            Some(most) if most < wanted => {
-                self.note(format!("{} has {most} subscribers instead of {wanted}", target.name));
-                most
-            }
-            _ => wanted,
+        let room = usize::try_from(self.descriptors).unwrap_or(usize::MAX);
+        let room = room.saturating_sub(OTHER_DESCRIPTORS);
+        let most = target.max_subscribers.unwrap_or(room).min(room);
+        if most < wanted {
+            self.note(format!("{} has {most} subscribers instead of {wanted}", target.name));
         }
+        most.min(wanted)
+    }
+
+    /// How many streams of a storm are on their way at once: all, unless the target takes fewer.
+    fn storm(&self, target: &Target, streams: usize) -> usize {
+        let most = target.max_connecting.unwrap_or(streams);
+        if most < streams {
+            self.note(format!("{} gets no storm: {most} streams open at once", target.name));
+        }
+        most
     }
 
     fn pick<T>(&self, usual: T, smoke: T) -> T {
@@ -120,7 +133,8 @@ impl Context {
         target: &Target,
         plans: impl IntoIterator<Item = Plan>,
     ) -> Result<()> {
-        load.open(server, plans, CONNECTING, self.limit())?;
+        let at_once = target.max_connecting.unwrap_or(CONNECTING);
+        load.open(server, plans, at_once, self.limit())?;
         if !target.is_tidings() && !target.is_floor() {
             load.run_for(server, SETTLE)?;
         }

@@ -8,6 +8,7 @@ use crate::{
     clock::Deadline,
     load::{Burst, Load, Pace, Plan},
     report::Figure,
+    server::Server,
     target::Target,
 };
 
@@ -35,7 +36,7 @@ fn run(context: &Context, target: &Target) -> Result<Figures> {
     let mut load = Load::new(target, &server)?;
     let probe = Plan { keep_id: true, ..plan(0) };
     context.open(&mut load, &mut server, target, [probe])?;
-    let publish = |load: &mut Load, server: &mut _, updates| {
+    let publish = |load: &mut Load, server: &mut Server, updates| {
         let mut burst = Burst {
             topic: &mut |_| 0,
             updates,
@@ -58,9 +59,10 @@ fn run(context: &Context, target: &Target) -> Result<Figures> {
     let deadline = Deadline::after(context.limit());
     let client = Plan { resume: Some((first, 1)), ..plan(0) };
     let plans = std::iter::repeat_n(client, clients);
+    let at_once = context.storm(target, clients);
     let (bytes, cpu) = (load.tally.bytes, server.cpu_nanos());
     let ((), nanos) = timed(|| {
-        load.begin(&mut server, plans, clients, deadline)?;
+        load.begin(&mut server, plans, at_once, deadline)?;
         load.wait_for_deliveries(&mut server, deadline)
     })?;
     let cpu = server.cpu_nanos().saturating_sub(cpu);
