@@ -5,16 +5,19 @@ use std::{net::SocketAddr, os::fd::AsFd as _, time::Duration};
 use anyhow::{Context as _, Result, bail};
 
 use super::{
+    burst::{Burst, Done, Pace},
     publisher::{Progress, Publisher},
+    request,
     stream::{Plan, Stream},
     tally::Tally,
+    watched::Watched,
 };
 use crate::{
     clock::{self, Deadline},
     marker::Marker,
     server::Server,
     sys::{self, Epoll},
-    target::{Port, Resume, Target},
+    target::{Port, Target},
 };
 
 /// How much is read at once, for all streams one after the other.
@@ -25,26 +28,6 @@ const PUBLISHERS: u64 = 1 << 32;
 const CONNECT_BATCH: usize = 32;
 /// How long the loop waits at most before it looks whether the server lives.
 const LOOK_MILLIS: i32 = 100;
-
-/// A server as the loop sees it: whether it lives, and what it said.
-pub(crate) trait Watched {
-    /// # Errors
-    /// When it has ended.
-    fn check(&mut self) -> Result<()>;
-
-    /// The last lines that it wrote.
-    fn log(&self) -> String;
-}
-
-impl Watched for Server {
-    fn check(&mut self) -> Result<()> {
-        Self::check(self)
-    }
-
-    fn log(&self) -> String {
-        Self::log(self)
-    }
-}
 
 /// Streams and publishers of one server.
 pub(crate) struct Load {
@@ -58,40 +41,9 @@ pub(crate) struct Load {
     idle: Vec<usize>,
     buffer: Vec<u8>,
     data: Vec<u8>,
-    body: Vec<u8>,
     request: Vec<u8>,
     asked: usize,
     pub(crate) tally: Tally,
-}
-
-/// Updates to publish.
-pub(crate) struct Burst<'a> {
-    /// The number of each update's topic.
-    pub(crate) topic: &'a mut dyn FnMut(u64) -> u32,
-    pub(crate) updates: u64,
-    /// After this time no further update is begun.
-    pub(crate) at_most: Duration,
-    pub(crate) pace: Pace,
-    pub(crate) data_bytes: usize,
-    /// Until when all must be delivered.
-    pub(crate) limit: Duration,
-}
-
-/// When the next update is published.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Pace {
-    /// While fewer than so many are not yet with every subscriber; as many connections publish.
-    Window(usize),
-    /// So many each second, whatever is delivered; so many connections publish.
-    Rate(f64, usize),
-}
-
-/// What was done.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Done {
-    pub(crate) updates: u64,
-    pub(crate) deliveries: u64,
-    pub(crate) nanos: u64,
 }
 
 impl Load {
@@ -116,7 +68,6 @@ impl Load {
             idle: Vec::new(),
             buffer: vec![0; READ_BYTES],
             data: Vec::new(),
-            body: Vec::new(),
             request: Vec::new(),
             asked: 0,
             tally: Tally::new(fastrand::u32(..)),
@@ -167,24 +118,7 @@ impl Load {
     }
 
     fn connect(&mut self, plan: &Plan) -> Result<()> {
-        let mut request = b"GET ".to_vec();
-        let topic = ("topic", plan.selector.as_bytes());
-        match (&plan.resume, &self.target.subscribe.resume) {
-            (Some((id, _)), Some(Resume::Query(path))) => {
-                path.render(&[topic, ("last_id", id.as_bytes())], &mut request);
-            }
-            _ => self.target.subscribe.path.render(&[topic], &mut request),
-        }
-        request.extend_from_slice(b" HTTP/1.1\r\n");
-        push_header(&mut request, "Host", &self.subscribe_to.to_string());
-        for (name, value) in &self.target.subscribe.headers {
-            push_header(&mut request, name, value);
-        }
-        if let (Some((id, _)), Some(Resume::Header)) = (&plan.resume, &self.target.subscribe.resume)
-        {
-            push_header(&mut request, "Last-Event-ID", id);
-        }
-        request.extend_from_slice(b"\r\n");
+        let request = request::subscribe(&self.target, self.subscribe_to, plan);
         let number = self.streams.len();
         let stream = Stream::connect(self.subscribe_to, number, plan, request)
             .with_context(|| format!("cannot begin stream {number}"))?;
@@ -261,24 +195,7 @@ impl Load {
         let seq = self.tally.ledger.publish(topic);
         let run = self.tally.run;
         Marker { run, topic, seq, sent }.write(data_bytes, &mut self.data);
-        let name = topic_name(topic);
-        let values = [("topic", name.as_bytes()), ("data", self.data.as_slice())];
-        let publish = &self.target.publish;
-        self.body.clear();
-        publish.body.render(&values, &mut self.body);
-        let request = &mut self.request;
-        request.clear();
-        request.extend_from_slice(publish.method.as_bytes());
-        request.push(b' ');
-        publish.path.render(&values, request);
-        request.extend_from_slice(b" HTTP/1.1\r\n");
-        push_header(request, "Host", &self.publish_to.to_string());
-        for (name, value) in &publish.headers {
-            push_header(request, name, value);
-        }
-        push_header(request, "Content-Length", &self.body.len().to_string());
-        request.extend_from_slice(b"\r\n");
-        request.extend_from_slice(&self.body);
+        request::publish(&self.target, self.publish_to, topic, &self.data, &mut self.request);
         let index = self.idle.pop().context("no publisher is free")?;
         let slot = self.publishers.get_mut(index).context("no such publisher")?;
         if slot.is_none() {
@@ -441,16 +358,5 @@ impl Load {
                 self.tally.ledger.leave(stream.topic());
             }
         }
-    }
-}
-
-/// The name of a topic.
-pub(crate) fn topic_name(number: u32) -> String {
-    format!("t{number}")
-}
-
-fn push_header(request: &mut Vec<u8>, name: &str, value: &str) {
-    for part in [name, ": ", value, "\r\n"] {
-        request.extend_from_slice(part.as_bytes());
     }
 }

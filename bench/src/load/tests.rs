@@ -9,10 +9,7 @@ use std::{
 
 use anyhow::Result;
 
-use super::{
-    driver::{Burst, Load, Pace, Watched},
-    stream::Plan,
-};
+use super::{Burst, Load, Pace, Plan, watched::Watched};
 use crate::target::Target;
 
 /// How long a test waits for something that does not come.
