@@ -118,7 +118,7 @@ pub(crate) fn list() -> Result<Vec<String>> {
             Kind::Peer(peer) => version(peer)?.unwrap_or_else(|| "not installed".to_owned()),
             _ => "built in".to_owned(),
         };
-        lines.push(format!("{:<14} {state:<24} {}", target.name, target.about));
+        lines.push(format!("{:<13} {}; {state}", target.name, target.about));
     }
     Ok(lines)
 }

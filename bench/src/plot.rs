@@ -14,7 +14,7 @@ const WIDTH: f64 = 820.0;
 const LEFT: f64 = 130.0;
 /// Where the longest bar may end: its value stands to the right.
 const RIGHT: f64 = 600.0;
-const TOP: f64 = 74.0;
+const TOP: f64 = 92.0;
 const ROW: f64 = 30.0;
 const BAR: f64 = 18.0;
 /// Below the last bar: the axis, its numbers, its label.
@@ -92,9 +92,11 @@ fn head(out: &mut String, report: &Report, figure: &Figure, height: f64) -> std:
     let title = escaped(&format!("{}: {}", report.scenario, figure.label));
     let machine = &report.machine;
     let rounds = report.rounds;
+    let about = escaped(&report.about);
+    let smoke = if report.smoke { "SMOKE SIZES, worth nothing; " } else { "" };
     let under = escaped(&format!(
-        "{}. {}, Linux {}. Median of {rounds}, line from least to most.",
-        report.about, machine.processor, machine.kernel
+        "{smoke}{}, Linux {}; median of {rounds}, thin line from least to most",
+        machine.processor, machine.kernel
     ));
     writeln!(
         out,
@@ -104,7 +106,8 @@ fn head(out: &mut String, report: &Report, figure: &Figure, height: f64) -> std:
     writeln!(out, "<style>{STYLE}</style>")?;
     writeln!(out, "<rect class=\"page\" width=\"{WIDTH}\" height=\"{height}\" rx=\"6\"/>")?;
     writeln!(out, "<text class=\"title\" x=\"16\" y=\"28\">{title}</text>")?;
-    writeln!(out, "<text class=\"quiet\" x=\"16\" y=\"48\">{under}</text>")
+    writeln!(out, "<text class=\"quiet\" x=\"16\" y=\"48\">{about}</text>")?;
+    writeln!(out, "<text class=\"quiet\" x=\"16\" y=\"66\">{under}</text>")
 }
 
 fn axis(
