@@ -26,6 +26,8 @@ const READ_BYTES: usize = 256 * 1_024;
 const PUBLISHERS: u64 = 1 << 32;
 /// How many connections are begun between two looks at those that are under way.
 const CONNECT_BATCH: usize = 32;
+/// How many streams of a peer may break before they are open, and be begun again.
+const AGAIN: usize = 250;
 /// How long the loop waits at most before it looks whether the server lives.
 const LOOK_MILLIS: i32 = 100;
 
@@ -43,6 +45,10 @@ pub(crate) struct Load {
     data: Vec<u8>,
     request: Vec<u8>,
     asked: usize,
+    /// How many streams may still be begun again: peers may close some under their storm, as clients know it.
+    spare: usize,
+    /// How many were.
+    pub(crate) again: usize,
     pub(crate) tally: Tally,
 }
 
@@ -70,6 +76,8 @@ impl Load {
             data: Vec::new(),
             request: Vec::new(),
             asked: 0,
+            spare: if target.is_floor() || target.is_tidings() { 0 } else { AGAIN },
+            again: 0,
             tally: Tally::new(fastrand::u32(..)),
         })
     }
@@ -333,6 +341,12 @@ impl Load {
                 if opened && stream.stuck {
                     self.epoll.remove(stream.socket.as_fd())?;
                 }
+            }
+            Err(_) if self.spare > 0 && !stream.is_open() => {
+                self.spare -= 1;
+                self.again += 1;
+                stream.connect_again(self.subscribe_to, index)?;
+                self.epoll.add(stream.socket.as_fd(), sys::WRITABLE, number)?;
             }
             Err(error) => {
                 self.epoll.remove(stream.socket.as_fd())?;

@@ -41,7 +41,7 @@ pub(crate) struct Plan {
 pub(crate) struct Stream {
     pub(crate) socket: TcpStream,
     stage: Stage,
-    /// What is to be sent once it is connected.
+    /// What is to be sent once it is connected; kept until it is open.
     request: Vec<u8>,
     response: Response,
     event: Event,
@@ -74,26 +74,9 @@ impl Stream {
         plan: &Plan,
         request: Vec<u8>,
     ) -> io::Result<Self> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.set_nonblocking(true)?;
-        socket.set_tcp_nodelay(true)?;
-        // A reset at the end leaves no port waiting.
-        socket.set_linger(Some(Duration::ZERO))?;
-        sys::bind_address_only(socket.as_fd())?;
-        let last = u8::try_from(number / STREAMS_PER_ADDRESS + 1).unwrap_or(1);
-        socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)).into())?;
-        if plan.stuck {
-            socket.set_recv_buffer_size(1)?;
-            // The kernel's buffers are sized by the segments: those of the loopback interface are 64 KiB.
-            socket.set_tcp_mss(SEGMENT_BYTES)?;
-        }
-        match socket.connect(&to.into()) {
-            Ok(()) => {}
-            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
-            Err(error) => return Err(error),
-        }
+        let socket = connect(to, number, plan.stuck)?;
         Ok(Self {
-            socket: socket.into(),
+            socket,
             stage: Stage::Connecting,
             request,
             response: Response::default(),
@@ -103,6 +86,19 @@ impl Stream {
             stuck: plan.stuck,
             keep_id: plan.keep_id,
         })
+    }
+
+    /// Begins again, with a stream that broke before it was open.
+    pub(crate) fn connect_again(&mut self, to: SocketAddr, number: usize) -> io::Result<()> {
+        self.socket = connect(to, number, self.stuck)?;
+        self.stage = Stage::Connecting;
+        self.response = Response::default();
+        Ok(())
+    }
+
+    /// Whether its answer has come.
+    pub(crate) fn is_open(&self) -> bool {
+        self.stage == Stage::Open
     }
 
     /// Sends the request once the connection stands; whether that has now happened.
@@ -117,7 +113,6 @@ impl Stream {
         if sent < self.request.len() {
             bail!("the socket does not take a whole request");
         }
-        self.request = Vec::new();
         self.stage = Stage::Asked;
         Ok(true)
     }
@@ -149,6 +144,7 @@ impl Stream {
             None => Ok(false),
             Some(200) => {
                 self.stage = Stage::Open;
+                self.request = Vec::new();
                 tally.opened += 1;
                 Ok(true)
             }
@@ -164,6 +160,29 @@ impl Stream {
     pub(crate) fn topic(&self) -> u32 {
         self.topic
     }
+}
+
+/// A socket that is on its way.
+fn connect(to: SocketAddr, number: usize, stuck: bool) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    // A reset at the end leaves no port waiting.
+    socket.set_linger(Some(Duration::ZERO))?;
+    sys::bind_address_only(socket.as_fd())?;
+    let last = u8::try_from(number / STREAMS_PER_ADDRESS + 1).unwrap_or(1);
+    socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)).into())?;
+    if stuck {
+        socket.set_recv_buffer_size(1)?;
+        // The kernel's buffers are sized by the segments: those of the loopback interface are 64 KiB.
+        socket.set_tcp_mss(SEGMENT_BYTES)?;
+    }
+    match socket.connect(&to.into()) {
+        Ok(()) => {}
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(socket.into())
 }
 
 /// Turns the lines of one stream into deliveries.

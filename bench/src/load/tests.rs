@@ -10,7 +10,7 @@ use std::{
 use anyhow::Result;
 
 use super::{Burst, Load, Pace, Plan, watched::Watched};
-use crate::target::Target;
+use crate::target::{Kind, Peer, Target};
 
 /// How long a test waits for something that does not come.
 const SHORT: Duration = Duration::from_millis(300);
@@ -169,4 +169,33 @@ fn a_stream_that_the_server_ends_is_a_fault() {
     // A chunk of no length is the last one.
     let error = fault(|_, updates| vec![newest(updates), String::new()]);
     assert!(error.contains("the server ended the stream"), "{error}");
+}
+
+#[test]
+fn only_a_peer_may_break_a_stream_before_it_is_open() {
+    let folder = std::path::PathBuf::new();
+    let commands = || vec!["true".to_owned()];
+    let peer =
+        Kind::Peer(Peer { folder, install: commands(), start: commands(), available: commands() });
+    for (kind, again) in [(None, false), (Some(peer), true)] {
+        let mut target = Target::built_in("tidings").unwrap();
+        if let Some(kind) = kind {
+            target.kind = kind;
+        }
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let thread = thread::spawn(move || {
+            drop(listener.accept().unwrap());
+            listener.set_nonblocking(!again).unwrap();
+            let mut stream = listener.accept().ok()?.0;
+            request(&mut stream)?;
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").ok().map(|()| stream)
+        });
+        let mut server = Scripted { address, thread: thread::spawn(|| {}) };
+        let mut load = Load::to(&target, address, address).unwrap();
+        let plan = Plan { selector: "t0".to_owned(), ..Plan::default() };
+        let opened = load.open(&mut server, [plan], 1, LONG);
+        assert_eq!((opened.is_ok(), load.again), (again, usize::from(again)), "{opened:?}");
+        assert_eq!(thread.join().unwrap().is_some(), again);
+    }
 }
