@@ -87,7 +87,8 @@ pub(crate) fn has_settings(target: &Target, tidings: &Path) -> bool {
         return true;
     }
     let mut command = Command::new(tidings);
-    command.args(["config", "--resolved", "--dev"]);
+    // The hub takes every variable of this prefix for a setting.
+    command.env_remove("TIDINGS_BIN").args(["config", "--resolved", "--dev"]);
     command.args(settings.iter().flat_map(|setting| ["--set", setting]));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
