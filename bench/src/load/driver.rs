@@ -26,7 +26,7 @@ const READ_BYTES: usize = 256 * 1_024;
 const PUBLISHERS: u64 = 1 << 32;
 /// How many connections are begun between two looks at those that are under way.
 const CONNECT_BATCH: usize = 32;
-/// How many streams of a peer may break before they are open, and be begun again.
+/// How many streams of a peer may break before the first update, and be begun again.
 const AGAIN: usize = 250;
 /// How long the loop waits at most before it looks whether the server lives.
 const LOOK_MILLIS: i32 = 100;
@@ -342,7 +342,8 @@ impl Load {
                     self.epoll.remove(stream.socket.as_fd())?;
                 }
             }
-            Err(_) if self.spare > 0 && !stream.is_open() => {
+            Err(_) if self.spare > 0 && !self.tally.ledger.has_begun() => {
+                self.tally.opened -= usize::from(stream.is_open());
                 self.spare -= 1;
                 self.again += 1;
                 stream.connect_again(self.subscribe_to, index)?;

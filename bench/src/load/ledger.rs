@@ -88,6 +88,11 @@ impl Ledger {
         Ok(())
     }
 
+    /// Whether anything was published.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.published > 0
+    }
+
     /// How many updates wait for a subscriber to get them.
     pub(crate) fn outstanding(&self) -> u64 {
         self.published - self.complete

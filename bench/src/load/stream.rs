@@ -41,7 +41,7 @@ pub(crate) struct Plan {
 pub(crate) struct Stream {
     pub(crate) socket: TcpStream,
     stage: Stage,
-    /// What is to be sent once it is connected; kept until it is open.
+    /// What is sent once it is connected.
     request: Vec<u8>,
     response: Response,
     event: Event,
@@ -88,7 +88,7 @@ impl Stream {
         })
     }
 
-    /// Begins again, with a stream that broke before it was open.
+    /// Begins again, with a stream that broke before it got an update.
     pub(crate) fn connect_again(&mut self, to: SocketAddr, number: usize) -> io::Result<()> {
         self.socket = connect(to, number, self.stuck)?;
         self.stage = Stage::Connecting;
@@ -144,7 +144,6 @@ impl Stream {
             None => Ok(false),
             Some(200) => {
                 self.stage = Stage::Open;
-                self.request = Vec::new();
                 tally.opened += 1;
                 Ok(true)
             }

@@ -172,7 +172,7 @@ fn a_stream_that_the_server_ends_is_a_fault() {
 }
 
 #[test]
-fn only_a_peer_may_break_a_stream_before_it_is_open() {
+fn only_a_peer_may_break_a_stream_before_the_first_update() {
     let folder = std::path::PathBuf::new();
     let commands = || vec!["true".to_owned()];
     let peer =

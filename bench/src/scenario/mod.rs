@@ -135,11 +135,15 @@ impl Context {
     ) -> Result<()> {
         let at_once = target.max_connecting.unwrap_or(CONNECTING);
         load.open(server, plans, at_once, self.limit())?;
-        if load.again > 0 {
-            self.note(format!("{} broke streams before they were open: begun again", target.name));
-        }
         if !target.is_tidings() && !target.is_floor() {
             load.run_for(server, SETTLE)?;
+            load.open(server, [], at_once, self.limit())?;
+        }
+        if load.again > 0 {
+            self.note(format!(
+                "{} broke streams before the first update: begun again",
+                target.name
+            ));
         }
         server.refresh();
         Ok(())
