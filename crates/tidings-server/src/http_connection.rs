@@ -78,7 +78,8 @@ async fn speak_http1(
     let service = service_fn(|request: Request<Incoming>| {
         asked.store(true, Ordering::Relaxed);
         let (edge, peer, handover) = (&edge, peer.clone(), &handover);
-        async move {
+        // On the heap, so that its room is given back once it has answered: a stream goes on for long.
+        Box::pin(async move {
             let response = edge.server.handle(request, peer).await;
             if edge.direct.is_some() && response.body().is_stream() {
                 // Nothing of the answer is written here: the socket goes to the direct lane.
@@ -87,7 +88,7 @@ async fn speak_http1(
             } else {
                 Ok::<_, Infallible>(response)
             }
-        }
+        })
     });
     let known = *stage.borrow_and_update();
     let mut http = http1::Builder::new()
