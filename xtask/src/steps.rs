@@ -58,6 +58,12 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "docs", about: "build the API documentation", slow: false, action: docs },
     Step { name: "tests", about: "run every test and doctest", slow: false, action: tests },
     Step {
+        name: "lanes",
+        about: "run the server's tests on the body lane, too",
+        slow: false,
+        action: lanes,
+    },
+    Step {
         name: "bench",
         about: "run every benchmark in its smallest size",
         slow: false,
@@ -93,6 +99,14 @@ fn clippy(workspace: &Workspace) -> Result<Outcome> {
 fn docs(workspace: &Workspace) -> Result<Outcome> {
     let mut command = workspace.cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
     run(command.env("RUSTDOCFLAGS", "--deny warnings"))?;
+    Ok(Outcome::Passed)
+}
+
+/// The tests choose their lane when they run: nothing is built again.
+fn lanes(workspace: &Workspace) -> Result<Outcome> {
+    let arguments =
+        ["test", "--package", "tidings-server", "--test", "it", "--locked", "--no-fail-fast"];
+    run(workspace.cargo(&arguments).env("TIDINGS_TEST_LANE", "body"))?;
     Ok(Outcome::Passed)
 }
 
