@@ -1,0 +1,87 @@
+//! The contenders, each used at its fastest: no socket and no runtime, the chunks lie in memory.
+
+mod eventsource_stream;
+mod floor;
+mod format;
+mod sse_codec;
+mod sse_stream;
+mod tidings;
+
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::slice;
+use std::task::{Context, Poll, Waker};
+
+use futures_core::Stream;
+use tidings_wire::Event;
+
+use super::tally::{Counter, Tally};
+
+/// One way to decode a stream, from its beginning.
+pub(super) struct Decode {
+    pub(super) name: &'static str,
+    /// Finds the events and hands them to the visitor.
+    pub(super) count: fn(&[&[u8]], &mut Counter) -> anyhow::Result<()>,
+    /// The same, with a visitor that looks at what is found. `None` where there are no events to
+    /// look at.
+    pub(super) check: Option<fn(&[&[u8]], &mut Tally) -> anyhow::Result<()>>,
+}
+
+/// The first is judged, against all that come after the second.
+pub(super) const DECODERS: &[Decode] = &[
+    Decode { name: "tidings-wire", count: tidings::visit, check: Some(tidings::visit) },
+    Decode { name: "  made owned", count: tidings::own, check: Some(tidings::own) },
+    Decode { name: "memchr2 + copy", count: floor::copy_lines, check: None },
+    Decode {
+        name: "eventsource-stream",
+        count: eventsource_stream::visit,
+        check: Some(eventsource_stream::visit),
+    },
+    Decode { name: "sse-stream", count: sse_stream::visit, check: Some(sse_stream::visit) },
+    Decode { name: "sse-codec", count: sse_codec::visit, check: Some(sse_codec::visit) },
+];
+
+/// One way to encode events, each to bytes of its own.
+pub(super) struct Encode {
+    pub(super) name: &'static str,
+    pub(super) encode: fn(&[Event], &mut dyn FnMut(&[u8])) -> anyhow::Result<()>,
+}
+
+/// The first is what the others are compared with. eventsource-stream does not encode.
+pub(super) const ENCODERS: &[Encode] = &[
+    Encode { name: "tidings-wire", encode: tidings::encode },
+    Encode { name: "  into one buffer", encode: tidings::encode_into },
+    Encode { name: "  from texts", encode: tidings::encode_texts },
+    Encode { name: "format!", encode: format::encode },
+    Encode { name: "sse-stream", encode: sse_stream::encode },
+    Encode { name: "sse-codec", encode: sse_codec::encode },
+];
+
+/// The chunks as the stream that some crates want. Always ready.
+struct Chunks<'a>(slice::Iter<'a, &'a [u8]>);
+
+impl<'a> Stream for Chunks<'a> {
+    type Item = Result<&'a [u8], Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.next().map(|chunk| Ok(*chunk)))
+    }
+}
+
+/// Takes everything out of a stream that is never pending.
+fn drain<S: Stream>(
+    stream: S,
+    mut take: impl FnMut(S::Item) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut stream = pin!(stream);
+    let mut context = Context::from_waker(Waker::noop());
+    while let Poll::Ready(Some(item)) = stream.as_mut().poll_next(&mut context) {
+        take(item)?;
+    }
+    Ok(())
+}
+
+/// Decodes one buffer, to see what an encoder has made.
+pub(super) fn decode(stream: &[u8], tally: &mut Tally) -> anyhow::Result<()> {
+    tidings::visit(&[stream], tally)
+}

@@ -1,0 +1,88 @@
+//! How long something takes: rounds in which every contender has its turn, so that what disturbs
+//! the machine disturbs them alike, and medians over the rounds.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// How long one contender is measured in one round. Whatever is faster is repeated.
+const SAMPLE: Duration = Duration::from_millis(20);
+
+/// Beyond this a contender has had its one round with the first look at it.
+const TOO_SLOW: Duration = Duration::from_secs(2);
+
+/// What is timed: everything once, from the beginning.
+pub(super) type Work<'a> = Box<dyn FnMut() -> anyhow::Result<()> + 'a>;
+
+/// One contender's times for one pass, in seconds.
+#[derive(Debug)]
+pub(super) struct Times {
+    pub(super) rounds: Vec<f64>,
+}
+
+impl Times {
+    pub(super) fn median(&self) -> f64 {
+        median(self.rounds.clone())
+    }
+
+    /// How many times as fast as `other` this one was: the median over the rounds of both.
+    pub(super) fn speedup_over(&self, other: &Self) -> f64 {
+        if other.rounds.len() < self.rounds.len() {
+            return other.median() / self.median();
+        }
+        median(self.rounds.iter().zip(&other.rounds).map(|(own, other)| other / own).collect())
+    }
+}
+
+/// Times the contenders in turn. With `once` every one has a single pass.
+///
+/// # Errors
+///
+/// The first error of a contender.
+pub(super) fn race(
+    contenders: &mut [Work<'_>],
+    rounds: usize,
+    once: bool,
+) -> anyhow::Result<Vec<Times>> {
+    let mut lanes = Vec::with_capacity(contenders.len());
+    for work in contenders {
+        let first = passes(work, 1)?;
+        let is_done = once || first > TOO_SLOW.as_secs_f64();
+        // The first pass warms up what the later ones use.
+        let again = if is_done { first } else { passes(work, 1)? };
+        let repeats = (SAMPLE.as_secs_f64() / again).ceil().max(1.0);
+        lanes.push((work, is_done, repeats, Times { rounds: vec![again] }));
+    }
+    for round in 0..rounds {
+        for (work, is_done, repeats, times) in &mut lanes {
+            if *is_done {
+                continue;
+            }
+            if round == 0 {
+                times.rounds.clear();
+            }
+            times.rounds.push(passes(work, *repeats as u32)? / *repeats);
+        }
+    }
+    Ok(lanes.into_iter().map(|(.., times)| times).collect())
+}
+
+/// The seconds that so many passes take of this thread's CPU, whoever else is on the machine.
+fn passes(work: &mut Work<'_>, repeats: u32) -> anyhow::Result<f64> {
+    let start = cpu_time();
+    for _ in 0..repeats {
+        work()?;
+    }
+    Ok((cpu_time() - start).max(1e-9))
+}
+
+/// The CPU time of this thread, in seconds.
+fn cpu_time() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
