@@ -5,7 +5,8 @@
 
 use crate::grammar::{self, Field, HEAD_BYTES};
 use crate::pending::Pending;
-use crate::{DecodeError, Limits, buffer};
+use crate::text::Text;
+use crate::{DecodeError, Limits};
 
 /// The line that is open, if one is, and the value of the last one that ended.
 #[derive(Default)]
@@ -17,9 +18,7 @@ pub(crate) struct OpenLine {
     /// The field, once it is told.
     field: Option<Field>,
     /// The value so far, of fields other than data.
-    value: Vec<u8>,
-    /// A comment with U+FFFD in it, where it was not UTF-8.
-    replaced: String,
+    value: Text,
 }
 
 impl OpenLine {
@@ -58,34 +57,36 @@ impl OpenLine {
         pending: &mut Pending,
         limits: Limits,
     ) -> Result<Field, DecodeError> {
-        let field = match self.field.take() {
+        let field = match self.field {
             Some(field) => field,
             None => self.begin_value(pending, limits)?,
         };
+        if let Field::Data = field {
+            pending.end_data();
+        }
+        self.value.end();
         self.field = None;
         self.line_bytes = 0;
         Ok(field)
     }
 
     /// The value of the line that has ended.
-    pub(crate) fn value(&self) -> &[u8] {
-        &self.value
-    }
-
-    /// The value of the line that has ended, to be taken out.
-    pub(crate) fn value_mut(&mut self) -> &mut Vec<u8> {
-        &mut self.value
-    }
-
-    /// A comment as text: the given bytes or, without any, the value of the line that has ended.
     #[inline]
-    pub(crate) fn comment<'d>(&'d mut self, bytes: Option<&'d [u8]>) -> &'d str {
-        buffer::text(bytes.unwrap_or(&self.value), &mut self.replaced)
+    pub(crate) fn value(&self) -> &str {
+        self.value.as_str()
+    }
+
+    /// Takes a whole value at once.
+    #[cold]
+    pub(crate) fn set_value(&mut self, value: &[u8]) {
+        self.value.clear();
+        self.value.push(value);
+        self.value.end();
     }
 
     /// Reads the field from the head, and takes the part of the value that is in it.
     fn begin_value(&mut self, pending: &mut Pending, limits: Limits) -> Result<Field, DecodeError> {
-        buffer::clear(&mut self.value);
+        self.value.clear();
         let mut head = std::mem::take(&mut self.head);
         let (field, value) = grammar::parse(&head);
         self.field = Some(field);
@@ -114,7 +115,7 @@ impl OpenLine {
             Field::Unknown => limits.check(self.line_bytes, 0)?,
             Field::Comment | Field::Type | Field::Id | Field::Retry => {
                 limits.check(self.line_bytes, 0)?;
-                self.value.extend_from_slice(bytes);
+                self.value.push(bytes);
             }
         }
         Ok(())

@@ -1,14 +1,15 @@
 //! `tidings-wire`: events are lent, so whoever keeps one pays for the copy.
 
 use bytes::BytesMut;
-use tidings_wire::{Decoder, Event, EventId, EventType, Item};
+use tidings_wire::{Chunk, Decoder, Event, EventId, EventType, Item};
 
 use crate::codec::tally::Visitor;
 
 /// As its users do it: each event is looked at where it lies.
 pub(super) fn visit(chunks: &[&[u8]], visitor: &mut impl Visitor) -> anyhow::Result<()> {
     let mut decoder = Decoder::new();
-    for mut chunk in chunks.iter().copied() {
+    for chunk in chunks {
+        let mut chunk = Chunk::new(chunk);
         while let Some(item) = decoder.decode(&mut chunk)? {
             if let Item::Event(event) = item {
                 visitor.event(event.event_type, event.data, event.last_event_id);
@@ -21,7 +22,8 @@ pub(super) fn visit(chunks: &[&[u8]], visitor: &mut impl Visitor) -> anyhow::Res
 /// What the other crates do: each event is made one that outlives the decoder.
 pub(super) fn own(chunks: &[&[u8]], visitor: &mut impl Visitor) -> anyhow::Result<()> {
     let mut decoder = Decoder::new();
-    for mut chunk in chunks.iter().copied() {
+    for chunk in chunks {
+        let mut chunk = Chunk::new(chunk);
         while let Some(item) = decoder.decode(&mut chunk)? {
             if let Item::Event(event) = item {
                 let event = event.to_owned();
