@@ -31,6 +31,9 @@ pub(crate) struct CodecOptions {
     /// Runs everything once, with tiny inputs: to see that it works.
     #[arg(long)]
     pub(crate) smoke: bool,
+    /// Only the inputs whose names hold this.
+    #[arg(long, default_value = "")]
+    pub(crate) only: String,
 }
 
 /// Checks and measures all contenders on all inputs.
@@ -40,7 +43,9 @@ pub(crate) struct CodecOptions {
 /// When a contender fails, or finds something else than the others.
 pub(crate) fn run(options: &CodecOptions) -> anyhow::Result<CodecReport> {
     let sizes = if options.smoke { Sizes::SMOKE } else { Sizes::FULL };
-    let inputs = inputs::all(sizes)?;
+    let mut inputs = inputs::all(sizes)?;
+    inputs.retain(|input| input.name.contains(&options.only));
+    timing::keep_pages();
     let mut report = CodecReport::default();
     for input in &inputs {
         for cut in input.cuts() {

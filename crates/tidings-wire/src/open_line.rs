@@ -3,6 +3,8 @@
 //! Its first bytes are held back until they tell the field. Then data goes straight to the event,
 //! the other values to a buffer, and unknown fields nowhere.
 
+use std::mem;
+
 use crate::grammar::{self, Field, HEAD_BYTES};
 use crate::pending::Pending;
 use crate::text::Text;
@@ -34,21 +36,25 @@ impl OpenLine {
         pending: &mut Pending,
         limits: Limits,
     ) -> Result<(), DecodeError> {
-        let (field, value) = if let Some(field) = self.field {
-            (field, bytes)
-        } else {
-            let missing = HEAD_BYTES.saturating_sub(self.head.len());
-            let (head, rest) = bytes.split_at(missing.min(bytes.len()));
-            self.line_bytes += head.len();
-            self.head.extend_from_slice(head);
-            if self.head.len() < HEAD_BYTES {
-                // So few bytes are not checked: which limit they exceed is not known yet.
-                return Ok(());
-            }
-            (self.begin_value(pending, limits)?, rest)
-        };
-        self.line_bytes += value.len();
-        self.append(field, value, pending, limits)
+        if let Some(field) = self.field {
+            self.line_bytes += bytes.len();
+            return self.append(field, bytes, pending, limits);
+        }
+        if self.head.is_empty() && bytes.len() >= HEAD_BYTES {
+            self.line_bytes += bytes.len();
+            return self.begin_value(bytes, pending, limits).map(drop);
+        }
+        let missing = HEAD_BYTES.saturating_sub(self.head.len());
+        let (head, rest) = bytes.split_at(missing.min(bytes.len()));
+        self.line_bytes += head.len();
+        self.head.extend_from_slice(head);
+        if self.head.len() < HEAD_BYTES {
+            // So few bytes are not checked: which limit they exceed is not known yet.
+            return Ok(());
+        }
+        let field = self.end_head(pending, limits)?;
+        self.line_bytes += rest.len();
+        self.append(field, rest, pending, limits)
     }
 
     /// Ends the line. Its value, unless it went to the event, stays until the next open line.
@@ -59,7 +65,7 @@ impl OpenLine {
     ) -> Result<Field, DecodeError> {
         let field = match self.field {
             Some(field) => field,
-            None => self.begin_value(pending, limits)?,
+            None => self.end_head(pending, limits)?,
         };
         if let Field::Data = field {
             pending.end_data();
@@ -84,22 +90,34 @@ impl OpenLine {
         self.value.end();
     }
 
-    /// Reads the field from the head, and takes the part of the value that is in it.
-    fn begin_value(&mut self, pending: &mut Pending, limits: Limits) -> Result<Field, DecodeError> {
-        self.value.clear();
-        let mut head = std::mem::take(&mut self.head);
-        let (field, value) = grammar::parse(&head);
-        self.field = Some(field);
-        if let Field::Data = field {
-            pending.begin_data();
-        }
-        self.append(field, value, pending, limits)?;
+    /// Begins the value with what has been held back.
+    fn end_head(&mut self, pending: &mut Pending, limits: Limits) -> Result<Field, DecodeError> {
+        let mut head = mem::take(&mut self.head);
+        let field = self.begin_value(&head, pending, limits)?;
         head.clear();
         self.head = head;
         Ok(field)
     }
 
+    /// Reads the field from the line's first bytes, and takes the part of the value among them.
+    fn begin_value(
+        &mut self,
+        first: &[u8],
+        pending: &mut Pending,
+        limits: Limits,
+    ) -> Result<Field, DecodeError> {
+        self.value.clear();
+        let (field, value) = grammar::parse(first);
+        self.field = Some(field);
+        if let Field::Data = field {
+            pending.begin_data();
+        }
+        self.append(field, value, pending, limits)?;
+        Ok(field)
+    }
+
     /// Takes bytes of the value, already counted in `line_bytes`.
+    #[inline]
     fn append(
         &mut self,
         field: Field,
