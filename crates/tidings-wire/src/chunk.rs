@@ -12,12 +12,23 @@ pub struct Chunk<'c> {
     text: &'c str,
 }
 
-/// A whole line that lies in one chunk, without its end.
+/// A stretch of a line.
 #[derive(Clone, Copy)]
-pub(crate) struct Line<'c> {
+pub(crate) struct Stretch<'c> {
     pub(crate) bytes: &'c [u8],
-    /// The same as text; `None` if it is not UTF-8.
+    /// The same as text; `None` if it is not UTF-8 by itself.
     pub(crate) text: Option<&'c str>,
+}
+
+impl Stretch<'_> {
+    /// What is left after `bytes` bytes.
+    #[inline]
+    pub(crate) fn after(self, bytes: usize) -> Self {
+        Self {
+            bytes: self.bytes.get(bytes..).unwrap_or_default(),
+            text: self.text.and_then(|text| text.get(bytes..)),
+        }
+    }
 }
 
 impl<'c> Chunk<'c> {
@@ -39,27 +50,24 @@ impl<'c> Chunk<'c> {
         self.text = self.text.get(1..).unwrap_or_default();
     }
 
-    /// Takes bytes that need not be text, up to `end`.
+    /// Takes what lies before `end`.
     #[inline]
-    pub(crate) fn take_bytes(&mut self, end: usize) -> &'c [u8] {
-        let (bytes, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        self.text = self.text.get(end..).unwrap_or_default();
-        bytes
-    }
-
-    /// Takes the line from here to `end`.
-    #[inline]
-    pub(crate) fn take_line(&mut self, end: usize) -> Line<'c> {
+    pub(crate) fn take(&mut self, end: usize) -> Stretch<'c> {
         if self.text.len() < end {
-            // Either nothing is checked from here on, or the check ended within this line. It looks
-            // no further than a fault, so it looks at no byte of a faultless line twice.
-            (self.text, _) = text::split(self.rest);
+            self.check();
         }
         let (bytes, rest) = self.rest.split_at(end);
         self.rest = rest;
         let text = self.text.split_at_checked(end);
         self.text = text.map_or("", |(_, after)| after);
-        Line { bytes, text: text.map(|(line, _)| line) }
+        Stretch { bytes, text: text.map(|(line, _)| line) }
+    }
+
+    /// Checks what is not decoded yet: nothing from here on has been checked, or the check ended
+    /// soon after. It looks no further than a fault, so no byte without one is looked at again and
+    /// again.
+    #[inline(never)]
+    fn check(&mut self) {
+        (self.text, _) = text::split(self.rest);
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::mem;
 use std::time::Duration;
 
-use crate::chunk::{Chunk, Line};
+use crate::chunk::{Chunk, Stretch};
 use crate::grammar::{self, Field};
 use crate::line::{Lines, Piece};
 use crate::open_line::OpenLine;
@@ -125,9 +125,9 @@ impl Decoder {
         chunk: &mut Chunk<'c>,
         borrowed: &mut Borrowed<'c>,
     ) -> Result<Option<Found<'c>>, DecodeError> {
-        while let Some(piece) = self.lines.next(chunk, self.open.is_open()) {
+        while let Some(piece) = self.lines.next(chunk) {
             let found = match piece {
-                Piece::Whole(line) => self.take_line(line, borrowed)?,
+                Piece::Last(line) if !self.open.is_open() => self.take_line(line, borrowed)?,
                 Piece::Last(rest) => {
                     self.open.extend(rest, &mut self.pending, self.limits)?;
                     self.end_open_line()?
@@ -149,7 +149,7 @@ impl Decoder {
     #[inline]
     fn take_line<'c>(
         &mut self,
-        line: Line<'c>,
+        line: Stretch<'c>,
         borrowed: &mut Borrowed<'c>,
     ) -> Result<Option<Found<'c>>, DecodeError> {
         if line.bytes.is_empty() {
@@ -161,8 +161,7 @@ impl Decoder {
             _ => 0,
         };
         self.limits.check(line.bytes.len(), event_bytes)?;
-        let value_at = line.bytes.len() - value.len();
-        let Some(value) = line.text.and_then(|text| text.get(value_at..)) else {
+        let Some(value) = line.after(line.bytes.len() - value.len()).text else {
             return Ok(self.take_faulty(field, value, borrowed));
         };
         match field {

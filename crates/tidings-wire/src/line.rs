@@ -5,18 +5,16 @@ use std::mem;
 
 use memchr::memchr2;
 
-use crate::chunk::{Chunk, Line};
+use crate::chunk::{Chunk, Stretch};
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// A stretch of one line.
 pub(crate) enum Piece<'c> {
-    /// A whole line; its end has been passed.
-    Whole(Line<'c>),
-    /// The last bytes of the line that is open; its end has been passed.
-    Last(&'c [u8]),
+    /// The line's last bytes; its end has been passed.
+    Last(Stretch<'c>),
     /// Bytes of a line whose end is still to come. Never empty.
-    Part(&'c [u8]),
+    Part(Stretch<'c>),
 }
 
 /// What must be remembered of a stream to find its line ends.
@@ -32,13 +30,12 @@ pub(crate) struct Lines {
 
 impl Lines {
     /// Takes the next piece of a line from the front of `chunk`, or `None` when it is used up.
-    /// `is_open` tells whether the line's first bytes have come before.
     #[inline]
-    pub(crate) fn next<'c>(&mut self, chunk: &mut Chunk<'c>, is_open: bool) -> Option<Piece<'c>> {
+    pub(crate) fn next<'c>(&mut self, chunk: &mut Chunk<'c>) -> Option<Piece<'c>> {
         if self.bom_bytes < BOM.len() {
             let withheld = self.pass_bom(chunk);
             if !withheld.is_empty() {
-                return Some(Piece::Part(withheld));
+                return Some(Piece::Part(Stretch { bytes: withheld, text: None }));
             }
         }
         if self.after_cr && !chunk.rest().is_empty() {
@@ -52,16 +49,12 @@ impl Lines {
             return None;
         }
         let Some(end) = find_end(rest) else {
-            return Some(Piece::Part(chunk.take_bytes(rest.len())));
+            return Some(Piece::Part(chunk.take(rest.len())));
         };
-        let piece = if is_open {
-            Piece::Last(chunk.take_bytes(end))
-        } else {
-            Piece::Whole(chunk.take_line(end))
-        };
+        let last = chunk.take(end);
         self.after_cr = matches!(chunk.rest(), [b'\r', ..]);
         chunk.pass_byte();
-        Some(piece)
+        Some(Piece::Last(last))
     }
 
     /// Passes a byte order mark, once, at the start of the stream. Answers the bytes that looked

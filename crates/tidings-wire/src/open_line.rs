@@ -5,6 +5,7 @@
 
 use std::mem;
 
+use crate::chunk::Stretch;
 use crate::grammar::{self, Field, HEAD_BYTES};
 use crate::pending::Pending;
 use crate::text::Text;
@@ -29,23 +30,23 @@ impl OpenLine {
         self.line_bytes > 0
     }
 
-    /// Takes more bytes of the line.
+    /// Takes more of the line.
     pub(crate) fn extend(
         &mut self,
-        bytes: &[u8],
+        stretch: Stretch<'_>,
         pending: &mut Pending,
         limits: Limits,
     ) -> Result<(), DecodeError> {
         if let Some(field) = self.field {
-            self.line_bytes += bytes.len();
-            return self.append(field, bytes, pending, limits);
+            self.line_bytes += stretch.bytes.len();
+            return self.append(field, stretch, pending, limits);
         }
-        if self.head.is_empty() && bytes.len() >= HEAD_BYTES {
-            self.line_bytes += bytes.len();
-            return self.begin_value(bytes, pending, limits).map(drop);
+        if self.head.is_empty() && stretch.bytes.len() >= HEAD_BYTES {
+            self.line_bytes += stretch.bytes.len();
+            return self.begin_value(stretch, pending, limits).map(drop);
         }
         let missing = HEAD_BYTES.saturating_sub(self.head.len());
-        let (head, rest) = bytes.split_at(missing.min(bytes.len()));
+        let (head, rest) = stretch.bytes.split_at(missing.min(stretch.bytes.len()));
         self.line_bytes += head.len();
         self.head.extend_from_slice(head);
         if self.head.len() < HEAD_BYTES {
@@ -54,7 +55,7 @@ impl OpenLine {
         }
         let field = self.end_head(pending, limits)?;
         self.line_bytes += rest.len();
-        self.append(field, rest, pending, limits)
+        self.append(field, stretch.after(head.len()), pending, limits)
     }
 
     /// Ends the line. Its value, unless it went to the event, stays until the next open line.
@@ -86,14 +87,15 @@ impl OpenLine {
     #[cold]
     pub(crate) fn set_value(&mut self, value: &[u8]) {
         self.value.clear();
-        self.value.push(value);
+        self.value.push(Stretch { bytes: value, text: None });
         self.value.end();
     }
 
     /// Begins the value with what has been held back.
     fn end_head(&mut self, pending: &mut Pending, limits: Limits) -> Result<Field, DecodeError> {
         let mut head = mem::take(&mut self.head);
-        let field = self.begin_value(&head, pending, limits)?;
+        let stretch = Stretch { bytes: &head, text: None };
+        let field = self.begin_value(stretch, pending, limits)?;
         head.clear();
         self.head = head;
         Ok(field)
@@ -102,12 +104,13 @@ impl OpenLine {
     /// Reads the field from the line's first bytes, and takes the part of the value among them.
     fn begin_value(
         &mut self,
-        first: &[u8],
+        first: Stretch<'_>,
         pending: &mut Pending,
         limits: Limits,
     ) -> Result<Field, DecodeError> {
         self.value.clear();
-        let (field, value) = grammar::parse(first);
+        let (field, value) = grammar::parse(first.bytes);
+        let value = first.after(first.bytes.len() - value.len());
         self.field = Some(field);
         if let Field::Data = field {
             pending.begin_data();
@@ -121,19 +124,19 @@ impl OpenLine {
     fn append(
         &mut self,
         field: Field,
-        bytes: &[u8],
+        stretch: Stretch<'_>,
         pending: &mut Pending,
         limits: Limits,
     ) -> Result<(), DecodeError> {
         match field {
             Field::Data => {
-                limits.check(self.line_bytes, pending.data_bytes() + bytes.len())?;
-                pending.append_data(bytes);
+                limits.check(self.line_bytes, pending.data_bytes() + stretch.bytes.len())?;
+                pending.append_data(stretch);
             }
             Field::Unknown => limits.check(self.line_bytes, 0)?,
             Field::Comment | Field::Type | Field::Id | Field::Retry => {
                 limits.check(self.line_bytes, 0)?;
-                self.value.push(bytes);
+                self.value.push(stretch);
             }
         }
         Ok(())

@@ -6,6 +6,7 @@
 use std::mem;
 
 use crate::EventRef;
+use crate::chunk::Stretch;
 use crate::text::{self, Text};
 
 /// The parts of an unfinished event that lie in the chunk at hand. They stand after, or for the
@@ -90,7 +91,7 @@ impl Pending {
             self.push_line(first);
         }
         self.begin_data();
-        self.append_data(value);
+        self.append_data(Stretch { bytes: value, text: None });
         self.end_data();
     }
 
@@ -110,9 +111,9 @@ impl Pending {
         self.has_data = true;
     }
 
-    pub(crate) fn append_data(&mut self, value: &[u8]) {
+    pub(crate) fn append_data(&mut self, value: Stretch<'_>) {
         #[cfg(test)]
-        crate::work::copied(value.len());
+        crate::work::copied(value.bytes.len());
         self.data.push(value);
     }
 

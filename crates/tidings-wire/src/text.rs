@@ -1,5 +1,7 @@
 //! Bytes as text: checked for UTF-8, and gathered from pieces that may be cut within a character.
 
+use crate::chunk::Stretch;
+
 /// How much of a buffer is kept for the next value.
 const RETAINED_BYTES: usize = 64 * 1024;
 
@@ -39,13 +41,23 @@ impl Text {
     }
 
     /// Appends text. Nothing may be cut before it.
+    #[inline]
     pub(crate) fn push_str(&mut self, text: &str) {
         self.bytes += text.len();
         self.text.push_str(text);
     }
 
-    /// Appends the next bytes.
-    pub(crate) fn push(&mut self, mut bytes: &[u8]) {
+    /// Appends the next stretch of the value.
+    #[inline]
+    pub(crate) fn push(&mut self, stretch: Stretch<'_>) {
+        match stretch.text {
+            Some(text) if self.cut.is_empty() => self.push_str(text),
+            _ => self.push_bytes(stretch.bytes),
+        }
+    }
+
+    /// Appends bytes that may begin or end within a character.
+    fn push_bytes(&mut self, mut bytes: &[u8]) {
         self.bytes += bytes.len();
         if !self.cut.is_empty() {
             bytes = self.complete(bytes);
