@@ -166,7 +166,7 @@ impl Decoder {
         };
         match field {
             Field::Data => self.pending.add_data(value, borrowed),
-            Field::Type => self.pending.add_type(value, borrowed),
+            Field::Type => borrowed.event_type = Some(value),
             Field::Id => self.pending.set_id(value),
             Field::Retry => return Ok(grammar::retry(value).map(Found::Retry)),
             Field::Comment => return Ok(Some(Found::Comment(Some(value)))),

@@ -16,7 +16,7 @@ pub(crate) struct Borrowed<'c> {
     /// The value of the event's only `data` line so far. Some only while nothing is pending.
     data: Option<&'c str>,
     /// The value of the last `event` line.
-    event_type: Option<&'c str>,
+    pub(crate) event_type: Option<&'c str>,
 }
 
 /// The parts of an unfinished event that had to be copied, and the ids.
@@ -119,12 +119,6 @@ impl Pending {
 
     pub(crate) fn end_data(&mut self) {
         self.data.end();
-    }
-
-    /// Takes the value of an `event` line.
-    #[inline]
-    pub(crate) fn add_type<'c>(&mut self, value: &'c str, borrowed: &mut Borrowed<'c>) {
-        borrowed.event_type = Some(value);
     }
 
     /// Takes the value of an `event` line that is not UTF-8.
