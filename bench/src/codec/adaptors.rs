@@ -17,14 +17,16 @@ use tidings_wire::Event;
 
 use super::tally::{Counter, Tally};
 
+/// Finds the events of a stream and hands them to a visitor.
+type Visit<V> = fn(&[&[u8]], &mut V) -> anyhow::Result<()>;
+
 /// One way to decode a stream, from its beginning.
 pub(super) struct Decode {
     pub(super) name: &'static str,
-    /// Finds the events and hands them to the visitor.
-    pub(super) count: fn(&[&[u8]], &mut Counter) -> anyhow::Result<()>,
+    pub(super) count: Visit<Counter>,
     /// The same, with a visitor that looks at what is found. `None` where there are no events to
     /// look at.
-    pub(super) check: Option<fn(&[&[u8]], &mut Tally) -> anyhow::Result<()>>,
+    pub(super) check: Option<Visit<Tally>>,
 }
 
 /// The first is judged, against all that come after the second.
@@ -41,10 +43,13 @@ pub(super) const DECODERS: &[Decode] = &[
     Decode { name: "sse-codec", count: sse_codec::visit, check: Some(sse_codec::visit) },
 ];
 
+/// Encodes events and hands over the bytes of each.
+type EncodeEach = fn(&[Event], &mut dyn FnMut(&[u8])) -> anyhow::Result<()>;
+
 /// One way to encode events, each to bytes of its own.
 pub(super) struct Encode {
     pub(super) name: &'static str,
-    pub(super) encode: fn(&[Event], &mut dyn FnMut(&[u8])) -> anyhow::Result<()>,
+    pub(super) encode: EncodeEach,
 }
 
 /// The first is what the others are compared with. eventsource-stream does not encode.

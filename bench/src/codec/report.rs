@@ -43,7 +43,7 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} ({} bytes)", self.name, self.bytes)?;
         for row in &self.rows {
-            let speed = self.bytes as f64 / row.times.median() / 1e6;
+            let speed = megabytes(self.bytes) / row.times.median();
             write!(f, "  {:<20} {speed:>9.1} MB/s", row.name)?;
             if let Some(own) = self.rows.first() {
                 write!(f, "  {:>8.2}", own.times.speedup_over(&row.times))?;
@@ -53,6 +53,11 @@ impl fmt::Display for Table {
         }
         Ok(())
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no stream has 2^53 bytes")]
+fn megabytes(bytes: usize) -> f64 {
+    bytes as f64 / 1e6
 }
 
 impl fmt::Display for CodecReport {

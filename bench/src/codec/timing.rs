@@ -59,7 +59,10 @@ pub(super) fn race(
         let is_done = once || first > TOO_SLOW.as_secs_f64();
         // The first pass warms up what the later ones use.
         let again = if is_done { first } else { passes(work, 1)? };
-        let repeats = (SAMPLE.as_secs_f64() / again).ceil().max(1.0);
+        let mut repeats = 1;
+        while !is_done && again * f64::from(repeats) < SAMPLE.as_secs_f64() {
+            repeats += 1;
+        }
         lanes.push((work, is_done, repeats, Times { rounds: vec![again] }));
     }
     for round in 0..rounds {
@@ -70,7 +73,7 @@ pub(super) fn race(
             if round == 0 {
                 times.rounds.clear();
             }
-            times.rounds.push(passes(work, *repeats as u32)? / *repeats);
+            times.rounds.push(passes(work, *repeats)? / f64::from(*repeats));
         }
     }
     Ok(lanes.into_iter().map(|(.., times)| times).collect())
@@ -86,6 +89,7 @@ fn passes(work: &mut Work<'_>, repeats: u32) -> anyhow::Result<f64> {
 }
 
 /// The CPU time of this thread, in seconds.
+#[expect(clippy::cast_precision_loss, reason = "the thread has not run for 2^53 seconds")]
 fn cpu_time() -> f64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9

@@ -5,6 +5,7 @@ use memchr::memchr2;
 
 use crate::codec::tally::Visitor;
 
+#[expect(clippy::unnecessary_wraps, reason = "one signature for all contenders")]
 pub(super) fn copy_lines(chunks: &[&[u8]], visitor: &mut impl Visitor) -> anyhow::Result<()> {
     let mut event = Vec::new();
     let mut is_cut = false;

@@ -3,6 +3,7 @@
 
 use tidings_wire::Event;
 
+#[expect(clippy::unnecessary_wraps, reason = "one signature for all contenders")]
 pub(super) fn encode(events: &[Event], sink: &mut dyn FnMut(&[u8])) -> anyhow::Result<()> {
     for Event { id, event_type, data, .. } in events {
         let block = match (event_type, id) {

@@ -3,7 +3,7 @@
 
 use futures_codec::{BytesMut, Decoder as _, Encoder as _};
 use sse_codec::{Event as Message, SSECodec};
-use tidings_wire::Event;
+use tidings_wire::{Event, EventId};
 
 use crate::codec::tally::Visitor;
 
@@ -26,7 +26,7 @@ pub(super) fn encode(events: &[Event], sink: &mut dyn FnMut(&[u8])) -> anyhow::R
     let mut codec = SSECodec::default();
     for Event { id, event_type, data, .. } in events {
         let event_type = event_type.as_ref().map_or("message", |text| text.as_str());
-        let id = id.as_ref().map(|id| id.as_str());
+        let id = id.as_ref().map(EventId::as_str);
         let mut out = BytesMut::new();
         codec.encode(Message::message(event_type, data, id), &mut out)?;
         sink(&out);

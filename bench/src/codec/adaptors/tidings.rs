@@ -34,6 +34,7 @@ pub(super) fn own(chunks: &[&[u8]], visitor: &mut impl Visitor) -> anyhow::Resul
     Ok(())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one signature for all contenders")]
 pub(super) fn encode(events: &[Event], sink: &mut dyn FnMut(&[u8])) -> anyhow::Result<()> {
     for event in events {
         sink(&event.encode());
@@ -42,6 +43,7 @@ pub(super) fn encode(events: &[Event], sink: &mut dyn FnMut(&[u8])) -> anyhow::R
 }
 
 /// One buffer for all events, as for a batch.
+#[expect(clippy::unnecessary_wraps, reason = "one signature for all contenders")]
 pub(super) fn encode_into(events: &[Event], sink: &mut dyn FnMut(&[u8])) -> anyhow::Result<()> {
     let mut out = BytesMut::new();
     for event in events {
