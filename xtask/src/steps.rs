@@ -57,6 +57,12 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step { name: "docs", about: "build the API documentation", slow: false, action: docs },
     Step { name: "tests", about: "run every test and doctest", slow: false, action: tests },
+    Step {
+        name: "bench",
+        about: "run every benchmark in its smallest size",
+        slow: false,
+        action: bench,
+    },
     Step { name: "fuzz", about: "run every fuzz target for 20 s", slow: true, action: fuzz::smoke },
 ];
 
@@ -92,5 +98,16 @@ fn docs(workspace: &Workspace) -> Result<Outcome> {
 
 fn tests(workspace: &Workspace) -> Result<Outcome> {
     run(&mut workspace.cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]))?;
+    Ok(Outcome::Passed)
+}
+
+/// The built-in targets only: which peers a machine has must not decide whether its tests pass.
+fn bench(workspace: &Workspace) -> Result<Outcome> {
+    let mut arguments = vec!["run", "--package", "tidings-bench", "--locked", "--"];
+    arguments.extend(["all", "--smoke"]);
+    for target in ["floor", "tidings", "tidings-body"] {
+        arguments.extend(["--target", target]);
+    }
+    run(&mut workspace.cargo(&arguments))?;
     Ok(Outcome::Passed)
 }

@@ -23,24 +23,46 @@ type Visit<V> = fn(&[&[u8]], &mut V) -> anyhow::Result<()>;
 /// One way to decode a stream, from its beginning.
 pub(super) struct Decode {
     pub(super) name: &'static str,
+    /// What one must know of it; empty where the name says it.
+    pub(super) about: &'static str,
     pub(super) count: Visit<Counter>,
     /// The same, with a visitor that looks at what is found. `None` where there are no events to
     /// look at.
     pub(super) check: Option<Visit<Tally>>,
 }
 
-/// The first is judged, against all that come after the second.
 pub(super) const DECODERS: &[Decode] = &[
-    Decode { name: "tidings-wire", count: tidings::visit, check: Some(tidings::visit) },
-    Decode { name: "  made owned", count: tidings::own, check: Some(tidings::own) },
-    Decode { name: "memchr2 + copy", count: floor::copy_lines, check: None },
+    Decode {
+        name: "floor",
+        about: "finds line ends and copies lines; no fields, no UTF-8",
+        count: floor::copy_lines,
+        check: None,
+    },
+    Decode {
+        name: "tidings lent",
+        about: "each event is looked at where it lies, as `tidings subscribe` does",
+        count: tidings::visit,
+        check: Some(tidings::visit),
+    },
+    Decode {
+        name: "tidings owned",
+        about: "each event is made owned, as the three crates do",
+        count: tidings::own,
+        check: Some(tidings::own),
+    },
     Decode {
         name: "eventsource-stream",
+        about: "",
         count: eventsource_stream::visit,
         check: Some(eventsource_stream::visit),
     },
-    Decode { name: "sse-stream", count: sse_stream::visit, check: Some(sse_stream::visit) },
-    Decode { name: "sse-codec", count: sse_codec::visit, check: Some(sse_codec::visit) },
+    Decode {
+        name: "sse-stream",
+        about: "",
+        count: sse_stream::visit,
+        check: Some(sse_stream::visit),
+    },
+    Decode { name: "sse-codec", about: "", count: sse_codec::visit, check: Some(sse_codec::visit) },
 ];
 
 /// Encodes events and hands over the bytes of each.
@@ -49,17 +71,31 @@ type EncodeEach = fn(&[Event], &mut dyn FnMut(&[u8])) -> anyhow::Result<()>;
 /// One way to encode events, each to bytes of its own.
 pub(super) struct Encode {
     pub(super) name: &'static str,
-    pub(super) encode: EncodeEach,
+    /// What one must know of it; empty where the name says it.
+    pub(super) about: &'static str,
+    pub(super) each: EncodeEach,
 }
 
-/// The first is what the others are compared with. eventsource-stream does not encode.
+/// eventsource-stream does not encode.
 pub(super) const ENCODERS: &[Encode] = &[
-    Encode { name: "tidings-wire", encode: tidings::encode },
-    Encode { name: "  into one buffer", encode: tidings::encode_into },
-    Encode { name: "  from texts", encode: tidings::encode_texts },
-    Encode { name: "format!", encode: format::encode },
-    Encode { name: "sse-stream", encode: sse_stream::encode },
-    Encode { name: "sse-codec", encode: sse_codec::encode },
+    Encode {
+        name: "tidings",
+        about: "a buffer for each event, which is made and checked already, as the hub does",
+        each: tidings::encode,
+    },
+    Encode {
+        name: "tidings one buffer",
+        about: "the same into one buffer",
+        each: tidings::encode_into,
+    },
+    Encode {
+        name: "tidings from texts",
+        about: "the events are made and checked first, as with the other crates",
+        each: tidings::encode_texts,
+    },
+    Encode { name: "format!", about: "by hand, for data of one line", each: format::encode },
+    Encode { name: "sse-stream", about: "", each: sse_stream::encode },
+    Encode { name: "sse-codec", about: "", each: sse_codec::encode },
 ];
 
 /// The chunks as the stream that some crates want. Always ready.

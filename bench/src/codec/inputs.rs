@@ -1,9 +1,10 @@
 //! The streams that are decoded, and the events that are encoded.
 
+use anyhow::Result;
 use tidings_wire::{Event, EventId, EventType};
 
 /// The bytes of one full Ethernet segment's payload, and of a usual read buffer.
-const CHUNK_BYTES: [usize; 2] = [1400, 16 * 1024];
+pub(super) const CHUNK_BYTES: [usize; 2] = [1400, 16 * 1024];
 
 /// How large the streams are.
 #[derive(Debug, Clone, Copy)]
@@ -22,47 +23,40 @@ impl Sizes {
     pub(super) const SMOKE: Self = Self { events: 20, line_bytes: 40_000 };
 }
 
-/// Events of one kind.
+/// A kind of events.
+pub(super) struct Kind {
+    pub(super) key: &'static str,
+    pub(super) about: &'static str,
+    events: fn(Sizes) -> Result<Vec<Event>>,
+}
+
+pub(super) const KINDS: &[Kind] = &[
+    Kind { key: "llm", about: "a language model's chunks, 174 B each", events: llm_chunks },
+    Kind { key: "update", about: "id, event and data, 60 B each", events: updates },
+    Kind { key: "line", about: "one line of 4 MiB", events: long_line },
+];
+
+/// Events of one kind, and the stream of them.
 pub(super) struct Input {
-    pub(super) name: &'static str,
     pub(super) events: Vec<Event>,
-}
-
-/// One stream, and where it is cut.
-pub(super) struct Cut {
     pub(super) stream: Vec<u8>,
-    pub(super) chunk_bytes: usize,
-}
-
-impl Cut {
-    pub(super) fn chunks(&self) -> Vec<&[u8]> {
-        self.stream.chunks(self.chunk_bytes).collect()
-    }
 }
 
 impl Input {
-    /// The events as one stream, cut in each of the ways.
-    pub(super) fn cuts(&self) -> impl Iterator<Item = Cut> {
-        let frames: Vec<_> = self.events.iter().map(Event::encode).collect();
-        let stream = frames.concat();
-        CHUNK_BYTES.into_iter().map(move |chunk_bytes| Cut { stream: stream.clone(), chunk_bytes })
+    /// Makes the events.
+    ///
+    /// # Errors
+    /// None in fact: the ids and the types are valid.
+    pub(super) fn new(kind: &Kind, sizes: Sizes) -> Result<Self> {
+        let events = (kind.events)(sizes)?;
+        let frames: Vec<_> = events.iter().map(Event::encode).collect();
+        Ok(Self { stream: frames.concat(), events })
     }
 }
 
-/// Every kind of input.
-///
-/// # Errors
-///
-/// None in fact: the ids and the type are valid.
-pub(super) fn all(sizes: Sizes) -> anyhow::Result<Vec<Input>> {
-    let llm = (0..sizes.events).map(llm_chunk).collect();
-    let updates = (0..sizes.events).map(update).collect::<anyhow::Result<_>>()?;
-    let line = vec![Event::new(long_line(sizes.line_bytes))];
-    Ok(vec![
-        Input { name: "LLM chunks, 174 B", events: llm },
-        Input { name: "id, event, data, 60 B", events: updates },
-        Input { name: "one long line", events: line },
-    ])
+#[expect(clippy::unnecessary_wraps, reason = "one signature for all kinds")]
+fn llm_chunks(sizes: Sizes) -> Result<Vec<Event>> {
+    Ok((0..sizes.events).map(llm_chunk).collect())
 }
 
 /// What a language model's API streams: JSON on one `data` line, here and there not in ASCII.
@@ -77,14 +71,19 @@ fn llm_chunk(number: usize) -> Event {
     ))
 }
 
-/// A small update with everything that an event may have.
-fn update(number: usize) -> anyhow::Result<Event> {
-    let number = 100_000 + number;
-    let event = Event::new(format!("{{\"price\":{number},\"n\":7}}"));
-    Ok(event.with_id(EventId::new(number.to_string())?).with_type(EventType::new("update")?))
+/// Small updates with everything that an event may have.
+fn updates(sizes: Sizes) -> Result<Vec<Event>> {
+    let update = |number: usize| {
+        let event = Event::new(format!("{{\"price\":{number},\"n\":7}}"));
+        let id = EventId::new(number.to_string())?;
+        Ok(event.with_id(id).with_type(EventType::new("update")?))
+    };
+    (100_000..100_000 + sizes.events).map(update).collect()
 }
 
-/// Text of one line, of this size.
-fn long_line(bytes: usize) -> String {
-    (b' '..=b'~').cycle().take(bytes).map(char::from).collect()
+/// One event, its data one line.
+#[expect(clippy::unnecessary_wraps, reason = "one signature for all kinds")]
+fn long_line(sizes: Sizes) -> Result<Vec<Event>> {
+    let text: String = (b' '..=b'~').cycle().take(sizes.line_bytes).map(char::from).collect();
+    Ok(vec![Event::new(text)])
 }

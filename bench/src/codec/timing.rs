@@ -1,10 +1,11 @@
 //! How long something takes: rounds in which every contender has its turn, so that what disturbs
 //! the machine disturbs them alike, and medians over the rounds.
 
-use std::hint::black_box;
-use std::time::Duration;
+use std::{hint::black_box, time::Duration};
 
-use rustix::time::{ClockId, clock_gettime};
+use anyhow::Result;
+
+use crate::sys;
 
 /// How long one contender is measured in one round. Whatever is faster is repeated.
 const SAMPLE: Duration = Duration::from_millis(20);
@@ -13,26 +14,12 @@ const SAMPLE: Duration = Duration::from_millis(20);
 const TOO_SLOW: Duration = Duration::from_secs(2);
 
 /// What is timed: everything once, from the beginning.
-pub(super) type Work<'a> = Box<dyn FnMut() -> anyhow::Result<()> + 'a>;
+pub(super) type Work<'a> = Box<dyn FnMut() -> Result<()> + 'a>;
 
 /// One contender's times for one pass, in seconds.
 #[derive(Debug)]
 pub(super) struct Times {
     pub(super) rounds: Vec<f64>,
-}
-
-impl Times {
-    pub(super) fn median(&self) -> f64 {
-        median(self.rounds.clone())
-    }
-
-    /// How many times as fast as `other` this one was: the median over the rounds of both.
-    pub(super) fn speedup_over(&self, other: &Self) -> f64 {
-        if other.rounds.len() < self.rounds.len() {
-            return other.median() / self.median();
-        }
-        median(self.rounds.iter().zip(&other.rounds).map(|(own, other)| other / own).collect())
-    }
 }
 
 /// Teaches the C library's allocator to give no pages back between two passes. Otherwise what is
@@ -48,11 +35,7 @@ pub(super) fn keep_pages() {
 /// # Errors
 ///
 /// The first error of a contender.
-pub(super) fn race(
-    contenders: &mut [Work<'_>],
-    rounds: usize,
-    once: bool,
-) -> anyhow::Result<Vec<Times>> {
+pub(super) fn race(contenders: &mut [Work<'_>], rounds: usize, once: bool) -> Result<Vec<Times>> {
     let mut lanes = Vec::with_capacity(contenders.len());
     for work in contenders {
         let first = passes(work, 1)?;
@@ -73,29 +56,18 @@ pub(super) fn race(
             if round == 0 {
                 times.rounds.clear();
             }
-            times.rounds.push(passes(work, *repeats)? / f64::from(*repeats));
+            times.rounds.push(passes(work, *repeats)?);
         }
     }
     Ok(lanes.into_iter().map(|(.., times)| times).collect())
 }
 
-/// The seconds that so many passes take of this thread's CPU, whoever else is on the machine.
-fn passes(work: &mut Work<'_>, repeats: u32) -> anyhow::Result<f64> {
-    let start = cpu_time();
+/// The seconds that one of so many passes takes of this thread's CPU, whoever else is on the machine.
+fn passes(work: &mut Work<'_>, repeats: u32) -> Result<f64> {
+    let start = sys::thread_cpu_nanos();
     for _ in 0..repeats {
         work()?;
     }
-    Ok((cpu_time() - start).max(1e-9))
-}
-
-/// The CPU time of this thread, in seconds.
-#[expect(clippy::cast_precision_loss, reason = "the thread has not run for 2^53 seconds")]
-fn cpu_time() -> f64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    let nanos = sys::thread_cpu_nanos().saturating_sub(start).max(1);
+    Ok(nanos as f64 / 1e9 / f64::from(repeats))
 }

@@ -22,9 +22,11 @@ use crate::update::LoggedUpdate;
 pub(crate) type NodeKey = usize;
 /// A subscriber's key in the registry.
 pub(crate) type SubscriberKey = usize;
+/// A shard's key in the hub.
+pub(crate) type ShardKey = usize;
 
 /// What a topic costs beside its name, in bytes: its node, and its places in the maps (measured, as those of updates).
-const TOPIC_BYTES: usize = 300;
+const TOPIC_BYTES: usize = 340;
 /// How many matching templates a topic remembers. One with more is compared anew at each publish: it has as many
 /// subscribers at least, beside whose deliveries the comparing is little, and memory stays bounded.
 const REMEMBERED_TEMPLATES: usize = 64;
@@ -35,8 +37,10 @@ pub(crate) struct Node {
     matcher: Matcher,
     /// A topic's retained updates, ascending. Empty for the others.
     updates: VecDeque<u64>,
-    /// Who subscribed to this selector, in no order.
+    /// Who subscribed to this selector, in no order, without those in shards.
     pub(crate) subscribers: Vec<SubscriberKey>,
+    /// The shards that have subscribers to this selector, and how many each.
+    pub(crate) shards: Vec<(ShardKey, usize)>,
 }
 
 #[derive(Debug)]
@@ -126,7 +130,7 @@ impl Index {
             Kind::Exact => self.topics.get(selector.as_str()),
             Kind::Template => self.templates.get(selector.as_str()),
         };
-        key.and_then(|key| self.nodes.get(*key)).map_or(0, |node| node.subscribers.len())
+        key.and_then(|key| self.nodes.get(*key)).map_or(0, Node::count)
     }
 
     /// The shared names of an update's topics, which are distinct, and which from now on have nodes.
@@ -141,11 +145,11 @@ impl Index {
         names.into_boxed_slice()
     }
 
-    /// Lists a new update under its topics, and calls `reached` with the subscribers of each node that matches.
+    /// Lists a new update under its topics, and calls `reached` with each node that matches.
     pub(crate) fn append(
         &mut self,
         update: &LoggedUpdate,
-        mut reached: impl FnMut(&[SubscriberKey]),
+        mut reached: impl FnMut(NodeKey, &Node),
     ) {
         let seq = update.position.seq;
         for topic in &update.topics {
@@ -156,11 +160,11 @@ impl Index {
                 self.retained_bytes += Self::weight(topic);
             }
             node.updates.push_back(seq);
-            reached(&node.subscribers);
-            self.each_template(key, topic, |node| reached(&node.subscribers));
+            reached(key, node);
+            self.each_template(key, topic, &mut reached);
         }
         if let Some(node) = self.nodes.get(self.all) {
-            reached(&node.subscribers);
+            reached(self.all, node);
         }
     }
 
@@ -191,7 +195,7 @@ impl Index {
     /// Removes a node that has neither updates nor subscribers.
     pub(crate) fn drop_if_unused(&mut self, key: NodeKey) {
         let Some(node) = self.nodes.get(key) else { return };
-        if !node.subscribers.is_empty() || !node.updates.is_empty() {
+        if node.count() > 0 || !node.updates.is_empty() {
             return;
         }
         match &node.matcher {
@@ -242,7 +246,7 @@ impl Index {
     }
 
     /// Calls `visit` with the node of each template that matches a topic.
-    fn each_template(&mut self, key: NodeKey, topic: &str, mut visit: impl FnMut(&Node)) {
+    fn each_template(&mut self, key: NodeKey, topic: &str, visit: &mut impl FnMut(NodeKey, &Node)) {
         // Taken out, for other nodes are looked at meanwhile, and put back.
         let Some(known) = self.nodes.get_mut(key).and_then(Node::known) else { return };
         let Known { mut matching, mut compared } = std::mem::take(known);
@@ -255,7 +259,7 @@ impl Index {
         }
         for &(_, key) in &matching {
             if let Some(node) = self.nodes.get(key) {
-                visit(node);
+                visit(key, node);
             }
         }
         if matching.len() > REMEMBERED_TEMPLATES {
@@ -322,7 +326,31 @@ fn common_prefix<'a>(text: &str, topic: &'a str) -> &'a str {
 
 impl Node {
     fn new(matcher: Matcher) -> Self {
-        Self { matcher, updates: VecDeque::new(), subscribers: Vec::new() }
+        Self { matcher, updates: VecDeque::new(), subscribers: Vec::new(), shards: Vec::new() }
+    }
+
+    /// How many subscribers there are.
+    fn count(&self) -> usize {
+        self.subscribers.len() + self.shards.iter().map(|(_, count)| count).sum::<usize>()
+    }
+
+    /// Counts one more subscriber in a shard.
+    pub(crate) fn enter_shard(&mut self, shard: ShardKey) {
+        match self.shards.iter_mut().find(|(known, _)| *known == shard) {
+            Some((_, count)) => *count += 1,
+            None => self.shards.push((shard, 1)),
+        }
+    }
+
+    /// Counts one subscriber less in a shard.
+    pub(crate) fn leave_shard(&mut self, shard: ShardKey) {
+        let Some(at) = self.shards.iter().position(|(known, _)| *known == shard) else { return };
+        if let Some((_, count)) = self.shards.get_mut(at) {
+            *count -= 1;
+            if *count == 0 {
+                self.shards.swap_remove(at);
+            }
+        }
     }
 
     /// The templates that match, where the node is a topic's.
@@ -402,9 +430,9 @@ mod tests {
         let compared = index.templates_beginning(topic, 0).count();
         let topics = index.intern(&[topic.to_owned()]);
         let (mut nodes, mut subscribers) = (0, 0);
-        index.append(&update(&topics[0]), |reached| {
+        index.append(&update(&topics[0]), |_, reached| {
             nodes += 1;
-            subscribers += reached.len();
+            subscribers += reached.subscribers.len();
         });
         (compared, nodes, subscribers)
     }
@@ -427,7 +455,7 @@ mod tests {
         let mut index = Index::new();
         let topics: Vec<_> = (0..1_000).map(|n| format!("{n}")).collect();
         for topic in &index.intern(&topics) {
-            index.append(&update(topic), |_| {});
+            index.append(&update(topic), |_, _| {});
         }
         for n in 0..1_000 {
             let key = index.enter(&Selector::new(format!("{{a{n}}}")));

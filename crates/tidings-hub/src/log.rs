@@ -76,6 +76,11 @@ impl Log {
         Position { epoch: self.epoch, seq }
     }
 
+    /// The position of the newest update, or where it would be.
+    pub(crate) fn newest_position(&self) -> Position {
+        self.position(self.next() - 1)
+    }
+
     pub(crate) fn at(&self, seq: u64) -> Option<&Arc<LoggedUpdate>> {
         let offset = seq.checked_sub(self.oldest)?;
         self.entries.get(usize::try_from(offset).ok()?)

@@ -7,16 +7,28 @@ use std::sync::Arc;
 use crate::close::CloseReason;
 use crate::index::SubscriberKey;
 use crate::position::Position;
-use crate::state::{Member, State};
+use crate::state::{Member, Served, State, may_receive};
 use crate::subscription::{Delivery, Gap};
 use crate::update::LoggedUpdate;
 
-/// How many updates one read gives at the most, so that the lock is held briefly.
-const READ_UPDATES: usize = 64;
-/// How many bytes one read gives at the most, but for a single update that is larger.
-const READ_BYTES: usize = 16 * 1024;
 /// How many updates one read looks at in search of some that the subscriber may receive.
 const READ_CANDIDATES: usize = 1024;
+
+/// How much one read gives at the most, so that the lock is held briefly. A single update may be larger.
+#[derive(Clone, Copy)]
+pub(crate) struct Portion {
+    updates: usize,
+    bytes: usize,
+}
+
+impl Portion {
+    /// Only moves the cursor.
+    pub(crate) const NOTHING: Self = Self { updates: 0, bytes: 0 };
+    /// For one whose carrier keeps what it is given until it can be sent.
+    pub(crate) const SMALL: Self = Self { updates: 64, bytes: 16 * 1024 };
+    /// For one whose carrier keeps only what it can send at once: as much as a socket takes in one go.
+    pub(crate) const LARGE: Self = Self { updates: 512, bytes: 128 * 1024 };
+}
 
 /// What a read found.
 pub(crate) enum Read {
@@ -28,57 +40,77 @@ pub(crate) enum Read {
 }
 
 impl State {
-    /// Reads on for a subscriber: a gap, some of what it is owed, or how it ends.
+    /// Reads on for a subscriber that is served alone, and moves its cursor.
     pub(crate) fn read(&mut self, key: SubscriberKey) -> Read {
+        let owed = self.members.get(key).and_then(|member| member.served.owed());
+        let (read, then_owed) = self.read_from(key, owed, Portion::SMALL);
+        if let Some(Member { served: Served::Alone { owed, .. }, .. }) = self.members.get_mut(key) {
+            *owed = then_owed;
+        }
+        read
+    }
+
+    /// Reads on for a subscriber whose cursor is `owed`: a gap, some of what it is owed, or how it ends. Gives its next
+    /// cursor, too.
+    pub(crate) fn read_from(
+        &mut self,
+        key: SubscriberKey,
+        owed: Option<u64>,
+        portion: Portion,
+    ) -> (Read, Option<u64>) {
         let oldest = self.log.oldest();
         let before = self.log.position(oldest - 1);
         let Some(member) = self.members.get_mut(key) else {
-            return Read::Ready(Delivery::Closed(CloseReason::Client));
+            return (Read::Ready(Delivery::Closed(CloseReason::Client)), None);
         };
-        let lost = member.owed.filter(|&owed| owed < oldest);
+        let lost = owed.filter(|&owed| owed < oldest);
         let told = member.gap.take().map(|gap| gap.grown_to(before));
         let fallen = |from| Gap { last_event_id: None, before, missed: Some(oldest - from) };
-        if let Some(gap) = told.or_else(|| lost.map(fallen)) {
-            self.gaps += 1;
-            if lost.is_some() {
-                self.take(key, oldest, 0);
-            }
-            return Read::Ready(Delivery::Gap(gap));
-        }
-        let Some(from) = member.owed else {
-            return match member.closed {
-                Some(reason) => Read::Ready(Delivery::Closed(reason)),
-                None => Read::UpToDate,
-            };
+        let gap = told.or_else(|| lost.map(fallen));
+        let closed = member.closed;
+        let (updates, then_owed) = match (&gap, owed) {
+            (Some(_), Some(from)) => self.take(key, from.max(oldest), Portion::NOTHING),
+            (None, Some(from)) => self.take(key, from, portion),
+            (_, None) => (Vec::new(), None),
         };
-        let updates = self.take(key, from, READ_UPDATES);
-        if updates.is_empty() { Read::Again } else { Read::Ready(Delivery::Updates(updates)) }
+        let read = if let Some(gap) = gap {
+            self.gaps += 1;
+            Read::Ready(Delivery::Gap(gap))
+        } else if !updates.is_empty() {
+            Read::Ready(Delivery::Updates(updates))
+        } else if owed.is_some() {
+            Read::Again
+        } else {
+            closed.map_or(Read::UpToDate, |reason| Read::Ready(Delivery::Closed(reason)))
+        };
+        (read, then_owed)
+    }
+
+    /// Some of the updates from `from` on that a subscriber receives, and the first that it is owed then.
+    fn take(
+        &self,
+        key: SubscriberKey,
+        from: u64,
+        portion: Portion,
+    ) -> (Vec<Arc<LoggedUpdate>>, Option<u64>) {
+        let member = self.members.get(key);
+        member.map_or_else(Default::default, |member| self.collect(member, from, portion))
     }
 
     /// The newest position, if the subscriber is owed nothing.
     pub(crate) fn caught_up(&self, key: SubscriberKey) -> Option<Position> {
         let member = self.members.get(key)?;
-        let newest = self.log.position(self.log.next() - 1);
-        (member.owed.is_none() && member.gap.is_none()).then_some(newest)
+        let newest = self.log.newest_position();
+        (member.served.owed().is_none() && member.gap.is_none()).then_some(newest)
     }
 
-    /// Takes up to `count` of the updates from `from` on for a subscriber, and moves its cursor to what then remains.
-    fn take(&mut self, key: SubscriberKey, from: u64, count: usize) -> Vec<Arc<LoggedUpdate>> {
-        let Some(member) = self.members.get(key) else { return Vec::new() };
-        let (updates, owed) = self.collect(member, from, count);
-        if let Some(member) = self.members.get_mut(key) {
-            member.owed = owed;
-        }
-        updates
-    }
-
-    /// Up to `count` of the updates from `from` on that a subscriber receives, and the first that it is owed then. So
+    /// Some of the updates from `from` on that a subscriber receives, and the first that it is owed then. So
     /// that a cursor's loss is a loss, that one is an update it receives, unless the search for it was given up there.
     pub(crate) fn collect(
         &self,
         member: &Member,
         from: u64,
-        count: usize,
+        portion: Portion,
     ) -> (Vec<Arc<LoggedUpdate>>, Option<u64>) {
         let mut updates = Vec::new();
         let mut bytes = 0;
@@ -87,12 +119,12 @@ impl State {
                 return (updates, Some(seq));
             }
             let receives = |update: &&Arc<LoggedUpdate>| {
-                member.may_receive(update) && self.matches(member, update)
+                may_receive(&member.subscriber, update) && self.matches(member, update)
             };
             let Some(update) = self.log.at(seq).filter(receives) else { continue };
             // A large frame goes out by itself, shared, rather than copied behind others.
-            let full = bytes > 0 && bytes + update.frame.len() > READ_BYTES;
-            if updates.len() == count || full {
+            let full = bytes > 0 && bytes + update.frame.len() > portion.bytes;
+            if updates.len() == portion.updates || full {
                 return (updates, Some(seq));
             }
             bytes += update.frame.len();
@@ -154,12 +186,5 @@ impl State {
                 }
             }
         }))
-    }
-}
-
-impl Member {
-    /// Guarantee 6: a private update reaches only subscribers with a grant for one of its topics.
-    pub(crate) fn may_receive(&self, update: &LoggedUpdate) -> bool {
-        !update.is_private() || self.subscriber.grants.allows_any(update.topics())
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A subscriber's cursor is the first update it is still owed, or none when it is up to date. A publish sets the cursor
 //! of those who were up to date; a read moves it on. There is no queue: being behind, replaying after a reconnect and
-//! being up to date are the same state with another number in it.
+//! being up to date are the same state with another number in it. The cursors of subscribers in a shard are with the
+//! shard (`shard.rs`): a publish only leaves it a notice.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -16,10 +17,13 @@ use crate::admission::Admission;
 use crate::close::CloseReason;
 use crate::config::HubConfig;
 use crate::error::{BatchError, PublishError, SubscribeError};
-use crate::index::{Index, NodeKey, SubscriberKey};
+use crate::inbox::Inbox;
+use crate::index::{Index, NodeKey, ShardKey, SubscriberKey};
 use crate::log::{Found, Log};
 use crate::position::{Epoch, Position};
+use crate::read::Portion;
 use crate::selector::{Kind, Selector};
+use crate::shard::SeatKey;
 use crate::subscriber::{Start, Subscriber};
 use crate::subscription::{Gap, Resume};
 use crate::update::{Idempotency, LoggedUpdate, Receipt, Update};
@@ -29,6 +33,8 @@ pub(crate) struct State {
     pub(crate) log: Log,
     pub(crate) index: Index,
     pub(crate) members: Slab<Member>,
+    /// Where to leave notices for each shard.
+    pub(crate) shards: Slab<Arc<Inbox>>,
     pub(crate) published: u64,
     pub(crate) gaps: u64,
     pub(crate) closing: bool,
@@ -41,24 +47,47 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) subscriber: Arc<Subscriber>,
-    /// Its nodes, ascending, and its slot in each one's list of subscribers.
+    /// Its nodes, ascending, and its slot in each one's list of subscribers: the index's, or its shard's.
     pub(crate) places: Vec<Place>,
     /// The templates among its selectors.
     pub(crate) templates: Box<[Selector]>,
-    /// The cursor: the first update it is still owed.
-    pub(crate) owed: Option<u64>,
+    /// Who takes its updates to it.
+    pub(crate) served: Served,
     /// Set when updates that it may have been owed are lost and it was not told yet.
     pub(crate) gap: Option<Gap>,
     /// Set when it shall end once it has what it is owed.
     pub(crate) closed: Option<CloseReason>,
-    /// Who waits for it to be owed something.
-    waker: Option<Waker>,
+}
+
+/// Who takes a subscriber's updates to it.
+#[derive(Debug)]
+pub(crate) enum Served {
+    /// A task of its own.
+    Alone {
+        /// The cursor: the first update it is still owed.
+        owed: Option<u64>,
+        /// Who waits for it to be owed something.
+        waker: Option<Waker>,
+    },
+    /// A shard, which has the cursor.
+    InShard { shard: ShardKey, seat: SeatKey },
 }
 
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) node: NodeKey,
     slot: usize,
+}
+
+/// Where a subscriber stood when it was handed over to a shard.
+#[derive(Debug, Default)]
+pub(crate) struct Seated {
+    /// The first update it is still owed.
+    pub(crate) owed: Option<u64>,
+    /// The newest update: later ones are noted for the shard.
+    pub(crate) through: u64,
+    /// Whether it has something to read.
+    pub(crate) is_behind: bool,
 }
 
 /// Subscriptions that were told to end.
@@ -73,6 +102,7 @@ impl State {
             log: Log::new(epoch, config.retention),
             index: Index::new(),
             members: Slab::new(),
+            shards: Slab::new(),
             published: 0,
             gaps: 0,
             closing: false,
@@ -108,16 +138,17 @@ impl State {
         self.check_weight(&draft, &update.topics)?;
         draft.topics = self.index.intern(&update.topics);
         let entry = self.log.append(draft);
-        let members = &mut self.members;
-        self.index.append(&entry, |subscribers| {
-            for &key in subscribers {
+        let (members, shards) = (&mut self.members, &self.shards);
+        self.index.append(&entry, |node, reached| {
+            for &key in &reached.subscribers {
                 let Some(member) = members.get_mut(key) else { continue };
                 // One that was told to end and has everything is owed nothing more.
-                let up_to_date = member.owed.is_none() && member.closed.is_none();
-                if up_to_date && member.may_receive(&entry) {
-                    member.owed = Some(entry.position.seq);
-                    woken.extend(member.waker.take());
+                if member.closed.is_none() && may_receive(&member.subscriber, &entry) {
+                    woken.extend(member.served.owe(entry.position.seq));
                 }
+            }
+            for &(shard, _) in &reached.shards {
+                woken.extend(shards.get(shard).and_then(|inbox| inbox.notify(&entry, node)));
             }
         });
         self.published += 1;
@@ -216,10 +247,11 @@ impl State {
         let places = self.enter(key, &subscriber);
         let is_template = |selector: &&Selector| selector.kind() == Kind::Template;
         let templates = subscriber.selectors.iter().filter(is_template).cloned().collect();
-        let mut member =
-            Member { subscriber, places, templates, owed: None, gap, closed: None, waker: None };
+        let served = Served::Alone { owed: None, waker: None };
+        let mut member = Member { subscriber, places, templates, served, gap, closed: None };
         if let Some(from) = from {
-            (_, member.owed) = self.collect(&member, from, 0);
+            let (_, owed) = self.collect(&member, from, Portion::NOTHING);
+            member.served = Served::Alone { owed, waker: None };
         }
         for update in announcements {
             // An announcement too large for the log is no reason to refuse the subscriber.
@@ -275,7 +307,14 @@ impl State {
     pub(crate) fn leave(&mut self, key: SubscriberKey) -> Option<Member> {
         let member = self.members.try_remove(key)?;
         for place in &member.places {
-            self.vacate(place);
+            match member.served {
+                Served::Alone { .. } => self.vacate(place),
+                Served::InShard { shard, .. } => {
+                    if let Some(node) = self.index.node_mut(place.node) {
+                        node.leave_shard(shard);
+                    }
+                }
+            }
             self.index.drop_if_unused(place.node);
         }
         self.admission.release(&member.subscriber);
@@ -295,22 +334,64 @@ impl State {
             let keep = node.subscribers.len() * 2;
             node.subscribers.shrink_to(keep);
         }
-        if let Some(&moved) = node.subscribers.get(place.slot)
-            && let Some(member) = self.members.get_mut(moved)
-            && let Ok(moved) = member.places.binary_search_by_key(&place.node, |moved| moved.node)
-            && let Some(moved) = member.places.get_mut(moved)
-        {
-            moved.slot = place.slot;
+        if let Some(&moved) = node.subscribers.get(place.slot) {
+            self.move_slot(moved, place.node, place.slot);
         }
+    }
+
+    /// Notes that a subscriber has another slot in a node's list.
+    pub(crate) fn move_slot(&mut self, moved: SubscriberKey, node: NodeKey, slot: usize) {
+        if let Some(member) = self.members.get_mut(moved)
+            && let Ok(place) = member.places.binary_search_by_key(&node, |place| place.node)
+            && let Some(place) = member.places.get_mut(place)
+        {
+            place.slot = slot;
+        }
+    }
+
+    /// Hands a subscriber over to a shard, whose list for a node `list` enters it in and gives its slot.
+    pub(crate) fn seat(
+        &mut self,
+        key: SubscriberKey,
+        (shard, seat): (ShardKey, SeatKey),
+        mut list: impl FnMut(NodeKey) -> usize,
+    ) -> Seated {
+        let through = self.log.next() - 1;
+        let Some(member) = self.members.get_mut(key) else {
+            return Seated { through, ..Seated::default() };
+        };
+        let served = std::mem::replace(&mut member.served, Served::InShard { shard, seat });
+        let owed = served.owed();
+        let is_behind = owed.is_some() || member.gap.is_some() || member.closed.is_some();
+        let mut places = std::mem::take(&mut member.places);
+        for place in &mut places {
+            if let Some(node) = self.index.node_mut(place.node) {
+                node.enter_shard(shard);
+            }
+            self.vacate(place);
+            place.slot = list(place.node);
+        }
+        if let Some(member) = self.members.get_mut(key) {
+            member.places = places;
+        }
+        Seated { owed, through, is_behind }
+    }
+
+    /// A subscriber's nodes, and its slot in the list of each.
+    pub(crate) fn slots(&self, key: SubscriberKey) -> Vec<(NodeKey, usize)> {
+        let places = self.members.get(key).into_iter().flat_map(|member| &member.places);
+        places.map(|place| (place.node, place.slot)).collect()
     }
 
     /// Notes who waits for a subscriber to be owed something. Gives the waker that it had before: to drop one may run
     /// code that uses the hub, so that is not for under the lock.
     pub(crate) fn wait(&mut self, key: SubscriberKey, waker: &Waker) -> Option<Waker> {
-        let member = self.members.get_mut(key)?;
-        match &member.waker {
+        let Served::Alone { waker: known, .. } = &mut self.members.get_mut(key)?.served else {
+            return None;
+        };
+        match known {
             Some(known) if known.will_wake(waker) => None,
-            _ => member.waker.replace(waker.clone()),
+            _ => known.replace(waker.clone()),
         }
     }
 
@@ -321,10 +402,41 @@ impl State {
         for (_, member) in open.take(count) {
             member.closed = Some(reason);
             closing.closed += 1;
-            closing.wakers.extend(member.waker.take());
+            closing.wakers.extend(match &mut member.served {
+                Served::Alone { waker, .. } => waker.take(),
+                Served::InShard { shard, seat } => {
+                    self.shards.get(*shard).and_then(|inbox| inbox.end(*seat))
+                }
+            });
         }
         closing
     }
+}
+
+impl Served {
+    /// The cursor, where it is not with a shard.
+    pub(crate) fn owed(&self) -> Option<u64> {
+        match self {
+            Self::Alone { owed, .. } => *owed,
+            Self::InShard { .. } => None,
+        }
+    }
+
+    /// Sets the cursor of one that was up to date. Gives whom to wake.
+    fn owe(&mut self, seq: u64) -> Option<Waker> {
+        match self {
+            Self::Alone { owed: owed @ None, waker } => {
+                *owed = Some(seq);
+                waker.take()
+            }
+            Self::Alone { .. } | Self::InShard { .. } => None,
+        }
+    }
+}
+
+/// Guarantee 6: a private update reaches only subscribers with a grant for one of its topics.
+pub(crate) fn may_receive(subscriber: &Subscriber, update: &LoggedUpdate) -> bool {
+    !update.is_private() || subscriber.grants.allows_any(update.topics())
 }
 
 #[cfg(test)]

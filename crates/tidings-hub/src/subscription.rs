@@ -86,6 +86,10 @@ impl Subscription {
         Self { hub, key, subscriber, resume, ended: false }
     }
 
+    pub(crate) fn key(&self) -> SubscriberKey {
+        self.key
+    }
+
     /// Who subscribes to what.
     pub fn subscriber(&self) -> &Arc<Subscriber> {
         &self.subscriber

@@ -52,6 +52,18 @@ impl Body {
         Self(Kind::Stream(Box::new(stream)))
     }
 
+    /// The event stream, if it is one.
+    pub(crate) fn into_stream(self) -> Option<EventStream> {
+        match self.0 {
+            Kind::Stream(stream) => Some(*stream),
+            Kind::Whole(_) | Kind::Pieces(_) => None,
+        }
+    }
+
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self.0, Kind::Stream(_))
+    }
+
     pub(crate) fn pieces(pieces: mpsc::Receiver<Piece>) -> Self {
         Self(Kind::Pieces(pieces))
     }

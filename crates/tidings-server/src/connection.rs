@@ -1,13 +1,14 @@
-//! One client connection: its socket options, the watch over its writes, and what became of it.
+//! One client connection: its socket, the watch over its writes, and what became of it.
 
-use std::io;
+use std::io::{self, Read as _, Write as _};
+use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use socket2::SockRef;
+use bytes::BytesMut;
 use tidings_hub::CloseReason;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -20,46 +21,29 @@ pub struct Fate(Arc<Verdict>);
 
 #[derive(Debug, Default)]
 struct Verdict {
+    /// The place of the noted reason among all of them. The first, the client, is what nothing was noted of.
     noted: AtomicU8,
     cut: Notify,
 }
 
 impl Fate {
-    const CLIENT: u8 = 0;
-    const SLOW: u8 = 1;
-    const HALF_OPEN: u8 = 2;
-    const WRITE_ERROR: u8 = 3;
-    const DRAIN: u8 = 4;
-    const EXPIRED: u8 = 5;
-    const MAX_AGE: u8 = 6;
-
     /// The reason for streams that end with the connection: the client, unless something else was noted.
     pub(crate) fn close_reason(&self) -> CloseReason {
-        match self.0.noted.load(Ordering::Relaxed) {
-            Self::SLOW => CloseReason::Slow,
-            Self::HALF_OPEN => CloseReason::HalfOpen,
-            Self::WRITE_ERROR => CloseReason::WriteError,
-            Self::DRAIN => CloseReason::Drain,
-            Self::EXPIRED => CloseReason::Expired,
-            Self::MAX_AGE => CloseReason::MaxAge,
-            _ => CloseReason::Client,
-        }
+        let noted = usize::from(self.0.noted.load(Ordering::Relaxed));
+        CloseReason::ALL.get(noted).copied().unwrap_or(CloseReason::Client)
     }
 
-    /// Notes that the hub gives the connection up because it goes down.
-    pub(crate) fn cut_for_drain(&self) {
-        self.note(Self::DRAIN);
+    /// Notes why the connection ends. What was noted first is the cause, the rest follows from it.
+    pub(crate) fn note(&self, reason: CloseReason) {
+        let place = CloseReason::ALL.iter().position(|known| *known == reason);
+        let noted = place.and_then(|place| u8::try_from(place).ok()).unwrap_or_default();
+        let _noted_before =
+            self.0.noted.compare_exchange(0, noted, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Has the connection closed for the end of one of its streams' tokens, though bytes still wait to be taken.
-    pub(crate) fn cut_for_expiry(&self) {
-        self.note(Self::EXPIRED);
-        self.0.cut.notify_one();
-    }
-
-    /// Has the connection closed for the age of one of its streams, though bytes still wait to be taken.
-    pub(crate) fn cut_for_age(&self) {
-        self.note(Self::MAX_AGE);
+    /// Has the connection closed for the end of one of its streams, though bytes still wait to be taken.
+    pub(crate) fn cut(&self, reason: CloseReason) {
+        self.note(reason);
         self.0.cut.notify_one();
     }
 
@@ -67,28 +51,23 @@ impl Fate {
     ///
     /// # Cancel safety
     /// Cancel safe. Only one task may wait.
-    pub(crate) async fn cut(&self) {
+    pub(crate) async fn is_cut(&self) {
         self.0.cut.notified().await;
     }
 
-    fn note(&self, what: u8) {
-        // What was noted first is the cause, the rest follows from it.
-        let noted = &self.0.noted;
-        let _noted_before =
-            noted.compare_exchange(Self::CLIENT, what, Ordering::Relaxed, Ordering::Relaxed);
-    }
-
-    fn note_error(&self, error: &io::Error, stalled: bool) {
+    pub(crate) fn note_error(&self, error: &io::Error, stalled: bool) {
         match error.kind() {
-            io::ErrorKind::TimedOut if stalled => self.note(Self::SLOW),
+            io::ErrorKind::TimedOut if stalled => self.note(CloseReason::Slow),
             // TCP_USER_TIMEOUT has run out: bytes were sent and nobody acknowledged them.
-            io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable => self.note(Self::HALF_OPEN),
+            io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable => {
+                self.note(CloseReason::HalfOpen);
+            }
             io::ErrorKind::BrokenPipe
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::NotConnected
             | io::ErrorKind::UnexpectedEof => {}
-            _ => self.note(Self::WRITE_ERROR),
+            _ => self.note(CloseReason::WriteError),
         }
     }
 }
@@ -96,48 +75,63 @@ impl Fate {
 /// A client's socket. A write that makes no progress for the peer timeout fails.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    socket: TcpStream,
+    socket: Socket,
     /// The first bytes, read to tell the protocol and not yet given out.
-    first: First,
+    first: BytesMut,
     fate: Fate,
     peer_timeout: Duration,
     /// Runs while the socket takes no bytes.
     stall: Option<Pin<Box<Sleep>>>,
 }
 
+/// A socket that the runtime does not know before there is something to wait for.
+#[derive(Debug)]
+enum Socket {
+    /// With what was found when it was last read.
+    Fresh(std::net::TcpStream, Found),
+    Known(TcpStream),
+    /// The runtime did not take it. Why, whoever used it was told.
+    Lost,
+}
+
+/// What a fresh socket has to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// More, perhaps.
+    Something,
+    /// No more, by all that is known.
+    All,
+    /// That was asked for, and put off: whoever has all it needs has a turn first. Most of those go to the direct lane.
+    Waited,
+}
+
 /// What HTTP/2 with prior knowledge begins with (RFC 9113, 3.4).
-const PREFACE: &[u8; PREFACE_BYTES] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const PREFACE_BYTES: usize = 24;
-
-#[derive(Clone, Copy, Debug, Default)]
-struct First {
-    bytes: [u8; PREFACE_BYTES],
-    read: usize,
-    given: usize,
-}
-
-impl First {
-    fn left(&self) -> &[u8] {
-        self.bytes.get(self.given..self.read).unwrap_or_default()
-    }
-}
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// How many bytes are read at first: most requests' heads in one go.
+const FIRST_BYTES: usize = 2 * 1024;
 
 impl Connection {
-    /// Takes over a socket and sets its options.
-    ///
-    /// # Errors
-    /// When the kernel refuses an option: the connection is already gone then.
-    pub(crate) fn new(socket: TcpStream, peer_timeout: Duration) -> io::Result<Self> {
-        // An event is one small write that must not wait for an acknowledgement of the one before.
-        socket.set_nodelay(true)?;
-        SockRef::from(&socket).set_tcp_user_timeout(Some(peer_timeout))?;
-        Ok(Self {
-            socket,
-            first: First::default(),
+    /// Takes over a socket.
+    pub(crate) fn new(socket: std::net::TcpStream, peer_timeout: Duration) -> Self {
+        Self {
+            socket: Socket::Fresh(socket, Found::Something),
+            first: BytesMut::new(),
             fate: Fate::default(),
             peer_timeout,
             stall: None,
-        })
+        }
+    }
+
+    /// Takes the socket out. What was read of it and not given out is lost.
+    ///
+    /// # Errors
+    /// When the runtime does not let go of it.
+    pub(crate) fn into_socket(self) -> io::Result<std::net::TcpStream> {
+        match self.socket {
+            Socket::Fresh(socket, _) => Ok(socket),
+            Socket::Known(socket) => socket.into_std(),
+            Socket::Lost => Err(io::ErrorKind::NotConnected.into()),
+        }
     }
 
     pub(crate) fn fate(&self) -> Fate {
@@ -150,17 +144,17 @@ impl Connection {
     /// # Errors
     /// When the socket fails, or ends before the first byte.
     pub(crate) async fn speaks_http2(&mut self) -> io::Result<bool> {
-        while self.first.read < PREFACE_BYTES && PREFACE.starts_with(self.first.left()) {
-            let rest = self.first.bytes.get_mut(self.first.read..).unwrap_or_default();
-            match self.socket.read(rest).await? {
-                0 => break,
-                read => self.first.read += read,
+        let mut first = BytesMut::with_capacity(FIRST_BYTES);
+        while first.len() < PREFACE.len() && PREFACE.starts_with(&first) {
+            if self.socket.read_buf(&mut first).await? == 0 {
+                break;
             }
         }
-        if self.first.read == 0 {
+        self.first = first;
+        if self.first.is_empty() {
             Err(io::ErrorKind::UnexpectedEof.into())
         } else {
-            Ok(self.first.left() == PREFACE)
+            Ok(self.first.starts_with(PREFACE))
         }
     }
 
@@ -197,12 +191,12 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let first = self.first;
-        let left = first.left();
-        if !left.is_empty() {
-            let given = left.len().min(buf.remaining());
-            buf.put_slice(left.get(..given).unwrap_or_default());
-            self.first.given += given;
+        if !self.first.is_empty() {
+            let given = self.first.len().min(buf.remaining());
+            buf.put_slice(&self.first.split_to(given));
+            if self.first.is_empty() {
+                self.first = BytesMut::new();
+            }
             return Poll::Ready(Ok(()));
         }
         let read = ready!(Pin::new(&mut self.socket).poll_read(cx, buf));
@@ -234,7 +228,7 @@ impl AsyncWrite for Connection {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -243,5 +237,105 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+impl Socket {
+    /// Does something at once if nothing has to be waited for, else once the runtime says that it can be done.
+    fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut at_once: impl FnMut(&mut std::net::TcpStream) -> io::Result<T>,
+        mut waiting: impl FnMut(Pin<&mut TcpStream>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if let Self::Fresh(socket, _) = self {
+            loop {
+                match at_once(socket) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    result => return Poll::Ready(result),
+                }
+            }
+        }
+        waiting(self.known()?, cx)
+    }
+
+    /// Enters the socket into the runtime, if that has not been done.
+    fn known(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        if let Self::Fresh(..) = self
+            && let Self::Fresh(socket, _) = std::mem::replace(self, Self::Lost)
+        {
+            *self = Self::Known(TcpStream::from_std(socket)?);
+        }
+        match self {
+            Self::Known(socket) => Ok(Pin::new(socket)),
+            Self::Fresh(..) | Self::Lost => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Self::Fresh(socket, found) = &mut *self {
+            match found {
+                Found::Something => match socket.read(buf.initialize_unfilled()) {
+                    Ok(read) => {
+                        if read < buf.remaining() {
+                            *found = Found::All;
+                        }
+                        buf.advance(read);
+                        return Poll::Ready(Ok(()));
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return Poll::Ready(Err(error)),
+                },
+                Found::All => {
+                    *found = Found::Waited;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Found::Waited => {}
+            }
+        }
+        self.known()?.poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll(cx, |socket| socket.write(bytes), |socket, cx| socket.poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let waiting = |socket: Pin<&mut TcpStream>, cx: &mut Context<'_>| {
+            socket.poll_write_vectored(cx, bytes)
+        };
+        self.poll(cx, |socket| socket.write_vectored(bytes), waiting)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A socket keeps nothing back.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let at_once = |socket: &mut std::net::TcpStream| socket.shutdown(Shutdown::Write);
+        self.poll(cx, at_once, AsyncWrite::poll_shutdown)
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! This is the only crate that knows server-side HTTP.
 
+mod acceptor;
 mod address;
 mod admin;
 mod announce;
@@ -13,27 +14,32 @@ mod config;
 mod connection;
 mod cors;
 mod dashboard;
+mod direct;
 #[cfg(test)]
 mod documented;
 mod error;
 mod headers;
+mod http_connection;
+mod lag;
 mod mercure;
 mod metrics;
 mod origin;
 mod publish;
 mod reject;
 mod router;
+mod script;
 mod serve;
 mod server;
+mod sockets;
 mod stream;
 mod subscribe;
 mod subscriptions;
 
+pub use acceptor::bind;
 pub use address::TrustedProxies;
 pub use body::Body;
-pub use config::{RequestLimits, ServerConfig, StreamConfig};
+pub use config::{Lane, RequestLimits, ServerConfig, StreamConfig};
 pub use connection::Fate;
 pub use error::StartError;
 pub use origin::InvalidOrigin;
-pub use serve::bind;
 pub use server::{Peer, Server};

@@ -3,20 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use tidings_hub::{CloseReason, LoggedUpdate, Resume, Stats};
 use tokio::time::Instant;
 
-/// From a tenth of a millisecond to ten seconds.
-const LAG_SECONDS: [f64; 11] =
-    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 10.0];
+use crate::lag::LagHistogram;
 
 /// The server's counters, gauges and histograms.
 pub(crate) struct Metrics {
@@ -31,7 +29,7 @@ pub(crate) struct Metrics {
     delivered: Counter,
     replayed: Counter,
     bytes: Counter,
-    lag: Histogram,
+    lag: LagHistogram,
     resumes: Family<OutcomeLabel, Counter>,
     hub: HubFigures,
 }
@@ -75,7 +73,7 @@ impl Metrics {
             delivered: Counter::default(),
             replayed: Counter::default(),
             bytes: Counter::default(),
-            lag: Histogram::new(LAG_SECONDS),
+            lag: LagHistogram::default(),
             resumes: Family::default(),
             hub: HubFigures::default(),
         };
@@ -191,13 +189,28 @@ impl Metrics {
             if update.logged_at < opened_at {
                 self.replayed.inc();
             } else {
-                self.lag.observe(now.duration_since(update.logged_at).as_secs_f64());
+                self.lag.observe(now.duration_since(update.logged_at), 1);
             }
         }
     }
 
-    pub(crate) fn bytes(&self, sent: usize) {
-        self.bytes.inc_by(sent as u64);
+    /// Counts updates handed to streams: how many, how many of them had been logged before the stream was opened, and how
+    /// long each of the others took.
+    pub(crate) fn delivered_many(
+        &self,
+        delivered: u64,
+        replayed: u64,
+        lags: impl Iterator<Item = (Duration, u64)>,
+    ) {
+        self.delivered.inc_by(delivered);
+        self.replayed.inc_by(replayed);
+        for (lag, count) in lags {
+            self.lag.observe(lag, count);
+        }
+    }
+
+    pub(crate) fn bytes(&self, sent: u64) {
+        self.bytes.inc_by(sent);
     }
 
     /// The counts that the dashboard shows.

@@ -15,7 +15,7 @@ use crate::body::Body;
 use crate::headers::set_stream_headers;
 use crate::mercure::QueryError;
 use crate::publish::DraftError;
-use crate::stream::jittered_retry;
+use crate::script::jittered_retry;
 
 /// Why a request is turned away.
 #[derive(Debug)]

@@ -2,7 +2,6 @@
 
 use http::{HeaderValue, Method, Response};
 use tidings_hub::{Grants, Resume, Start, Subscriber, SubscriberId};
-use tokio::time::Instant;
 use tracing::debug;
 
 use crate::address::limit_key;
@@ -11,8 +10,9 @@ use crate::body::Body;
 use crate::headers::set_stream_headers;
 use crate::mercure::{EARLIEST, LAST_EVENT_ID, SubscribeQuery};
 use crate::reject::Refusal;
+use crate::script::Script;
 use crate::server::Call;
-use crate::stream::{EventStream, Plan};
+use crate::stream::EventStream;
 
 /// Opens a stream. `HEAD` gets its headers and opens none.
 pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
@@ -41,9 +41,15 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
     };
     let subscription = shared.hub.subscribe(subscriber, query.start)?;
     debug!(subscriber = %subscription.subscriber().id, address = %call.address, resume = ?subscription.resume(), "stream opened");
-    let plan = Plan::new(&shared.config.stream, Instant::now(), expires_at);
     let resume = subscription.resume();
-    let stream = EventStream::new(subscription, plan, call.fate.clone(), shared.metrics.clone());
+    let script = Script::new(
+        (subscription.subscriber().id, resume),
+        &shared.config.stream,
+        expires_at,
+        call.fate.clone(),
+        shared.metrics.clone(),
+    );
+    let stream = EventStream::new(subscription, script);
     let mut response = stream_response(Body::stream(stream));
     if let Some(reached) = cursor.and_then(|cursor| reached(resume, &cursor)) {
         response.headers_mut().insert(LAST_EVENT_ID, reached);

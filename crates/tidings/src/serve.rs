@@ -193,6 +193,7 @@ fn server_config(config: &Config) -> ServerConfig {
             retry: config.stream.retry,
             max_age: config.stream.max_age,
             peer_timeout: config.stream.peer_timeout,
+            lane: config.stream.lane,
         },
         requests: RequestLimits {
             header_bytes: config.limits.header_bytes.get(),

@@ -16,10 +16,10 @@ pub(super) fn check(files: &[TextFile]) -> Vec<Finding> {
     findings
 }
 
-/// A member of the workspace: `crates/<name>` or `xtask`.
+/// A member of the workspace: `crates/<name>`, `bench` or `xtask`.
 fn is_member(path: &str) -> bool {
     match path.strip_suffix("/Cargo.toml") {
-        Some("xtask") => true,
+        Some("bench" | "xtask") => true,
         Some(folder) => folder.strip_prefix("crates/").is_some_and(|name| !name.contains('/')),
         None => false,
     }

@@ -18,7 +18,7 @@ async fn a_silent_stream_is_kept_alive_within_the_time() {
     for round in 0..5 {
         // To another topic: from then on there is a better place to resume from.
         let moved = (round == 2).then(|| server.server.hub().publish(Update::new("b", "")));
-        let bytes = String::from_utf8(client.chunk().await.unwrap()).unwrap();
+        let bytes = String::from_utf8(client.piece().await.unwrap()).unwrap();
         match moved {
             None => assert_eq!(bytes, ":\n\n"),
             Some(moved) => assert_eq!(bytes, format!(":\nid: {}\n\n", moved.unwrap().position)),
@@ -40,7 +40,7 @@ async fn streams_are_kept_alive_each_at_its_own_time() {
     }
     let begun = Instant::now();
     let first_keep_alive = |mut client: Client| async move {
-        client.chunk().await.unwrap();
+        client.piece().await.unwrap();
         begun.elapsed().as_millis()
     };
     let waiting: Vec<_> =

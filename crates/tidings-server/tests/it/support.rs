@@ -7,7 +7,9 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use tidings_hub::HubConfig;
 use tidings_server::auth::{self, AuthConfig, KeySource};
-use tidings_server::{RequestLimits, Server, ServerConfig, StreamConfig, TrustedProxies, bind};
+use tidings_server::{
+    Lane, RequestLimits, Server, ServerConfig, StreamConfig, TrustedProxies, bind,
+};
 use tidings_wire::{Chunk, Decoder, Item};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -51,6 +53,15 @@ pub(crate) fn open_config() -> ServerConfig {
     }
 }
 
+/// The lane that all tests of this run are for: the direct one, unless `TIDINGS_TEST_LANE=body` says otherwise.
+pub(crate) fn lane() -> Lane {
+    match std::env::var("TIDINGS_TEST_LANE").as_deref() {
+        Ok("body") => Lane::Body,
+        Ok("direct") | Err(_) => Lane::Direct,
+        Ok(other) => panic!("TIDINGS_TEST_LANE is \"direct\" or \"body\", not {other:?}"),
+    }
+}
+
 impl TestServer {
     /// Starts a server with open settings.
     pub(crate) async fn open() -> Self {
@@ -76,8 +87,9 @@ impl TestServer {
         listener: TcpListener,
         admin: Option<std::net::TcpListener>,
         hub: HubConfig,
-        config: ServerConfig,
+        mut config: ServerConfig,
     ) -> Self {
+        config.stream.lane = lane();
         let server = Server::new(hub, config).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, stopped) = oneshot::channel::<()>();
@@ -145,6 +157,8 @@ impl Patience {
 pub(crate) struct Client {
     pub(crate) socket: TcpStream,
     unread: Vec<u8>,
+    /// The body of the answer whose head was read last comes in chunks.
+    is_chunked: bool,
 }
 
 /// A whole answer.
@@ -192,7 +206,7 @@ impl Client {
     }
 
     pub(crate) fn new(socket: TcpStream) -> Self {
-        Self { socket, unread: Vec::new() }
+        Self { socket, unread: Vec::new(), is_chunked: false }
     }
 
     /// Asks for a stream as a browser does; see [`TestServer::subscribe`].
@@ -251,7 +265,9 @@ impl Client {
             .map(|line| line.split_once(": ").unwrap())
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
-        Some(Answer { status, headers, body: Vec::new() })
+        let answer = Answer { status, headers, body: Vec::new() };
+        self.is_chunked = answer.header("transfer-encoding") == Some("chunked");
+        Some(answer)
     }
 
     /// Reads a whole answer.
@@ -263,23 +279,28 @@ impl Client {
     /// Reads the body of an answer whose head has been read.
     pub(crate) async fn body(&mut self, mut answer: Answer) -> Answer {
         let patience = Patience::begin();
-        if answer.header("transfer-encoding") == Some("chunked") {
-            while let Some(chunk) = self.chunk().await {
-                answer.body.extend(chunk);
-                patience.check("an answer that ends");
-            }
-        } else if let Some(length) = answer.header("content-length") {
+        if let Some(length) = answer.header("content-length") {
             let length: usize = length.parse().unwrap();
             while self.unread.len() < length {
                 assert!(self.read_more().await, "the answer broke off");
             }
             answer.body = self.unread.drain(..length).collect();
+        } else if !matches!(answer.status, 204 | 304) {
+            while let Some(piece) = self.piece().await {
+                answer.body.extend(piece);
+                patience.check("an answer that ends");
+            }
         }
         answer
     }
 
-    /// Reads the next chunk of a chunked body; `None` at its end or when the connection ends.
-    pub(crate) async fn chunk(&mut self) -> Option<Vec<u8>> {
+    /// Reads the next piece of a body without a length: a chunk, or what there is of one that ends with the connection.
+    /// `None` at its end, or when the connection ends.
+    pub(crate) async fn piece(&mut self) -> Option<Vec<u8>> {
+        if !self.is_chunked {
+            let is_there = !self.unread.is_empty() || self.read_more().await;
+            return is_there.then(|| std::mem::take(&mut self.unread));
+        }
         loop {
             if let Some(at) = self.unread.windows(2).position(|bytes| bytes == b"\r\n") {
                 let size = std::str::from_utf8(&self.unread[..at]).unwrap();
@@ -331,7 +352,7 @@ impl EventStream {
     /// The next thing on the stream; `None` at its end.
     pub(crate) async fn next(&mut self) -> Option<Seen> {
         while self.ready.is_empty() {
-            let chunk = self.client.chunk().await?;
+            let chunk = self.client.piece().await?;
             self.ready = decode(&mut self.decoder, &chunk);
         }
         Some(self.ready.remove(0))

@@ -29,7 +29,7 @@ pub(super) struct Key {
 }
 
 /// Every setting, in the order of the default file.
-pub(super) const KEYS: [Key; 36] = [
+pub(super) const KEYS: [Key; 37] = [
     key("listen", Kind::Text),
     key("admin_listen", Kind::Text),
     key("dev", Kind::Switch),
@@ -50,6 +50,7 @@ pub(super) const KEYS: [Key; 36] = [
     key("stream.retry", Kind::Text),
     key("stream.max_age", Kind::Text),
     key("stream.peer_timeout", Kind::Text),
+    key("stream.lane", Kind::Text),
     key("limits.streams", Kind::Count),
     key("limits.per_user", Kind::Count),
     key("limits.per_address", Kind::Count),

@@ -10,7 +10,7 @@ use std::{
 use clap::ValueEnum;
 use ipnet::IpNet;
 use reqwest::Url;
-use tidings_server::auth::Algorithm;
+use tidings_server::{Lane, auth::Algorithm};
 use tracing_subscriber::EnvFilter;
 
 use super::{
@@ -179,7 +179,16 @@ impl Reader<'_> {
             retry: self.duration("stream.retry")?,
             max_age: self.optional_duration("stream.max_age")?,
             peer_timeout: self.a_second_or_more("stream.peer_timeout")?,
+            lane: self.lane("stream.lane")?,
         })
+    }
+
+    fn lane(&self, name: &'static str) -> Result<Lane, ConfigError> {
+        match self.text(name)? {
+            "direct" => Ok(Lane::Direct),
+            "body" => Ok(Lane::Body),
+            _ => Err(self.wrong(name, "\"direct\" or \"body\"")),
+        }
     }
 
     fn limits(&self) -> Result<LimitsConfig, ConfigError> {

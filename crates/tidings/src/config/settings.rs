@@ -9,7 +9,7 @@ use std::{
 
 use ipnet::IpNet;
 use reqwest::Url;
-use tidings_server::auth::Algorithm;
+use tidings_server::{Lane, auth::Algorithm};
 
 /// What the hub runs with. `default.toml` says what each setting means and what it is by default.
 #[derive(Clone, Debug)]
@@ -97,6 +97,8 @@ pub(crate) struct StreamConfig {
     pub(crate) max_age: Option<Duration>,
     /// How long a peer may take no byte; at least one second.
     pub(crate) peer_timeout: Duration,
+    /// How the bytes of streams over HTTP/1.1 leave the process.
+    pub(crate) lane: Lane,
 }
 
 /// What is refused beyond which number. None: no limit.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
-use tidings_server::auth::Algorithm;
+use tidings_server::{Lane, auth::Algorithm};
 
 use super::{
     DEFAULTS, Flag,
@@ -512,4 +512,13 @@ fn the_documented_defaults_are_the_defaults() {
         );
     }
     assert!(KEYS.iter().any(|key| key.kind == Kind::Secret));
+}
+
+#[test]
+fn a_lane_is_one_of_two() {
+    let lane = |text| with_keys(&[("stream.lane", text)]);
+    assert_eq!(lane("direct").unwrap().stream.lane, Lane::Direct);
+    assert_eq!(lane("body").unwrap().stream.lane, Lane::Body);
+    let refusal = lane("fast").unwrap_err().to_string();
+    assert!(refusal.contains("`stream.lane` must be \"direct\" or \"body\", not"), "{refusal}");
 }

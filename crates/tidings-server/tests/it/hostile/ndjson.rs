@@ -136,15 +136,15 @@ async fn a_bad_line_is_named_by_its_number_and_told_as_soon_as_it_is_read() {
     client.send(b"8\r\n\n\n{\"a\":1\r\n").await;
     client.send(b"2\r\n}\n\r\n").await;
     assert_eq!(client.head().await.unwrap().status, 200);
-    let result = client.chunk().await.unwrap();
+    let result = client.piece().await.unwrap();
     let result: serde_json::Value = serde_json::from_slice(&result).unwrap();
     assert_eq!((&result["error"], &result["line"]), (&"unknown_field".into(), &3.into()));
     // The body is still open, and the next line is good.
     client.send(b"e\r\n{\"topic\":\"a\"}\n\r\n").await;
-    let result = client.chunk().await.unwrap();
+    let result = client.piece().await.unwrap();
     assert!(result.starts_with(b"{\"id\":"));
     client.send(b"0\r\n\r\n").await;
-    assert_eq!(client.chunk().await, None);
+    assert_eq!(client.piece().await, None);
 }
 
 /// The token was looked at once: a body without an end was published from for ever.
@@ -165,7 +165,7 @@ async fn a_body_that_outlasts_its_token_ends_with_it() {
     for _ in 0..4 {
         // The last one is not granted.
         client.send(b"1c\r\n{\"topic\":\"a\"}\n{\"topic\":\"b\"}\n\r\n").await;
-        let results = String::from_utf8(client.chunk().await.unwrap()).unwrap();
+        let results = String::from_utf8(client.piece().await.unwrap()).unwrap();
         for result in results.lines() {
             let result: serde_json::Value = serde_json::from_str(result).unwrap();
             reasons.push(result["error"].as_str().unwrap_or("id").to_owned());
@@ -174,7 +174,7 @@ async fn a_body_that_outlasts_its_token_ends_with_it() {
     }
     let each = ["id", "forbidden"];
     assert_eq!(reasons, [&each[..], &each, &each, &["expired"]].concat());
-    assert_eq!(client.chunk().await, None, "the body is over");
+    assert_eq!(client.piece().await, None, "the body is over");
     // Each reason once, and not the query.
     let logged = logged();
     for told in ["status=403 reason=\"forbidden\"", "status=401 reason=\"expired\""] {

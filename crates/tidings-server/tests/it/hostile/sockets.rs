@@ -68,13 +68,13 @@ async fn a_bulk_publish_that_breaks_off_has_published_its_whole_lines() {
         client.send(format!("{NDJSON}Transfer-Encoding: chunked\r\n\r\n").as_bytes()).await;
         client.send(b"24\r\n{\"topic\":\"a\",\"data\":\"1\"}\n{\"topic\":\"b\"\r\n").await;
         assert_eq!(client.head().await.unwrap().status, 200);
-        assert!(client.chunk().await.unwrap().starts_with(b"{\"id\":"));
+        assert!(client.piece().await.unwrap().starts_with(b"{\"id\":"));
         harness.was_published("1").await;
         if is_reset {
             reset(client);
         } else {
             client.socket.shutdown().await.unwrap();
-            assert_eq!(client.chunk().await, None);
+            assert_eq!(client.piece().await, None);
         }
         harness.goes_on("a line cut off").await;
     }

@@ -33,7 +33,7 @@ async fn a_stream_begins_with_a_comment_at_once() {
     let mut client = server.connect().await;
     client.send_request(&format!("GET {HUB}?topic=a HTTP/1.1"), b"").await;
     assert_eq!(client.head().await.unwrap().status, 200);
-    let first = client.chunk().await.unwrap();
+    let first = client.piece().await.unwrap();
     assert!(first.starts_with(b":\n"), "{}", String::from_utf8_lossy(&first));
 }
 

@@ -1,0 +1,393 @@
+//! A shard: many subscriptions that one task serves together.
+//!
+//! A subscription of its own costs each update a turn of its task, and the publisher the waking of it. In a shard a
+//! publish leaves one notice however many subscribe, and the shard's task hands the update to each of them. What it
+//! cannot hand over because the carrier takes no more is left in the log, where the subscription reads on later.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hashbrown::HashMap;
+use slab::Slab;
+
+use crate::hub::Hub;
+use crate::inbox::{Inbox, News};
+use crate::index::{NodeKey, ShardKey};
+use crate::position::Position;
+use crate::read::{Portion, Read};
+use crate::state::{State, may_receive};
+use crate::subscriber::Subscriber;
+use crate::subscription::{Delivery, Subscription};
+use crate::update::LoggedUpdate;
+
+/// A subscription's key in its shard, valid until it is removed.
+pub type SeatKey = usize;
+
+/// How many deliveries are planned at once.
+const MAX_PLANNED: usize = 64 * 1024;
+
+/// Many subscriptions that one task serves together, each with a carrier `C` for its updates.
+///
+/// What a task does in turn:
+/// 1. [`poll_news`](Self::poll_news) until something came;
+/// 2. [`deliver`](Self::deliver) until nothing is left to hand over;
+/// 3. [`read`](Self::read) for those that [`take_roused`](Self::take_roused) names, and for those that took less than
+///    they were given, once their carriers take more.
+///
+/// ```
+/// use std::task::{Context, Waker};
+/// use tidings_hub::{Epoch, Grants, Hub, HubConfig, Selector, Shard, Start, Subscriber, SubscriberId, Update};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let hub = Hub::new(Epoch::random()?, HubConfig::default(), None);
+/// let subscriber = Subscriber {
+///     id: SubscriberId::random()?,
+///     selectors: vec![Selector::new("news")],
+///     grants: Grants::none(),
+///     user: None,
+///     address: None,
+///     payload: None,
+/// };
+/// let mut shard: Shard<Vec<u8>> = Shard::new(hub.clone());
+/// let seat = shard.adopt(hub.subscribe(subscriber, Start::Live)?, Vec::new());
+/// hub.publish(Update::new("news", "hello"))?;
+/// assert!(shard.poll_news(&mut Context::from_waker(Waker::noop())).is_ready());
+/// shard.deliver(1, |_, carried, updates| {
+///     updates.iter().for_each(|update| carried.extend(&update.frame));
+///     updates.len()
+/// });
+/// assert!(shard.carrier(seat).ok_or("gone")?.ends_with(b"data: hello\n\n"));
+/// # Ok(())
+/// # }
+/// ```
+pub struct Shard<C> {
+    hub: Hub,
+    key: ShardKey,
+    inbox: Arc<Inbox>,
+    seats: Slab<Seat<C>>,
+    rows: HashMap<NodeKey, Row>,
+    roused: Vec<SeatKey>,
+    news: News,
+    plan: Plan,
+}
+
+/// Who listens to a node, in no order. Where in it a subscriber is, its places tell.
+type Row = Vec<SeatKey>;
+
+/// One subscription of a shard.
+struct Seat<C> {
+    subscription: Subscription,
+    /// All updates up to this one are handed over, or noted in `owed`, or not for this subscription.
+    through: u64,
+    /// The cursor of one that is behind: the first update it is still owed.
+    owed: Option<u64>,
+    /// It reads on from the log before it is handed anything.
+    is_behind: bool,
+    /// Its first and its last delivery in the plan.
+    planned: Option<(u32, u32)>,
+    carrier: C,
+}
+
+/// Who is to be handed which of the notices.
+#[derive(Debug, Default)]
+struct Plan {
+    /// Up to where the notices are planned.
+    notices: usize,
+    /// Deliveries of the same seat are a chain.
+    deliveries: Vec<Planned>,
+    /// Who is to be handed something, and how many of them were.
+    seats: Vec<SeatKey>,
+    done: usize,
+}
+
+#[derive(Debug)]
+struct Planned {
+    notice: u32,
+    next: Option<u32>,
+}
+
+/// What comes next for a subscription that reads from the log.
+#[derive(Debug)]
+pub enum Next {
+    /// This. There may be more after it.
+    Delivery(Delivery),
+    /// Nothing so far, but the search is not at the end: read again, after others had their turn.
+    Searching,
+    /// Nothing: it is up to date.
+    UpToDate,
+}
+
+impl<C> Shard<C> {
+    /// A shard without subscriptions.
+    pub fn new(hub: Hub) -> Self {
+        let inbox = Arc::new(Inbox::default());
+        let key = hub.lock().shards.insert(Arc::clone(&inbox));
+        Self {
+            hub,
+            key,
+            inbox,
+            seats: Slab::new(),
+            rows: HashMap::new(),
+            roused: Vec::new(),
+            news: News::default(),
+            plan: Plan::default(),
+        }
+    }
+
+    /// Takes a subscription of the same hub in. What it is owed already it has to read.
+    pub fn adopt(&mut self, subscription: Subscription, carrier: C) -> SeatKey {
+        let key = self.seats.vacant_key();
+        let rows = &mut self.rows;
+        let list = |node| {
+            let row = rows.entry(node).or_default();
+            row.push(key);
+            row.len() - 1
+        };
+        let start = self.hub.lock().seat(subscription.key(), (self.key, key), list);
+        let (owed, through) = (start.owed, start.through);
+        let is_behind = start.is_behind;
+        if is_behind {
+            self.roused.push(key);
+        }
+        self.seats.insert(Seat { subscription, through, owed, is_behind, planned: None, carrier })
+    }
+
+    /// Ends a subscription, while nothing is left to deliver.
+    pub fn remove(&mut self, key: SeatKey) -> Option<C> {
+        let seat = self.seats.try_remove(key)?;
+        let mut state = self.hub.lock();
+        for (node, slot) in state.slots(seat.subscription.key()) {
+            vacate(&mut self.rows, &self.seats, &mut state, (node, slot));
+        }
+        drop(state);
+        // The subscription leaves the hub as it is dropped, which locks it again.
+        Some(seat.carrier)
+    }
+
+    /// How many subscriptions there are.
+    pub fn len(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.seats.is_empty()
+    }
+
+    /// The keys of all subscriptions, in no order.
+    pub fn keys(&self) -> impl Iterator<Item = SeatKey> + '_ {
+        self.seats.iter().map(|(key, _)| key)
+    }
+
+    /// Who subscribes to what.
+    pub fn subscriber(&self, key: SeatKey) -> Option<&Arc<Subscriber>> {
+        self.seats.get(key).map(|seat| seat.subscription.subscriber())
+    }
+
+    /// A subscription's carrier.
+    pub fn carrier(&mut self, key: SeatKey) -> Option<&mut C> {
+        self.seats.get_mut(key).map(|seat| &mut seat.carrier)
+    }
+
+    /// Whether a subscription has something to read from the log.
+    pub fn is_behind(&self, key: SeatKey) -> bool {
+        self.seats.get(key).is_some_and(|seat| seat.is_behind)
+    }
+
+    /// Those that have had something to read since this was last asked, and wait for no carrier as far as the shard
+    /// knows.
+    pub fn take_roused(&mut self) -> Vec<SeatKey> {
+        std::mem::take(&mut self.roused)
+    }
+
+    /// The newest position, if everything up to it was handed to every subscription that is not behind.
+    pub fn caught_up(&self) -> Option<Position> {
+        // Nothing is published meanwhile, so that nothing comes between the looks at the inbox and at the log.
+        let state = self.hub.lock();
+        let is_idle = self.news.notices.is_empty() && self.inbox.is_empty();
+        is_idle.then(|| state.log.newest_position())
+    }
+
+    /// Waits for news: updates to deliver, or subscriptions to read. Cancel safe. What came before has to be delivered
+    /// first.
+    pub fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        debug_assert!(self.news.notices.is_empty(), "what came before is delivered first");
+        if !self.inbox.take(&mut self.news, cx.waker()) {
+            return Poll::Pending;
+        }
+        for key in std::mem::take(&mut self.news.ending) {
+            if let Some(seat) = self.seats.get_mut(key) {
+                seat.is_behind = true;
+                self.roused.push(key);
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Hands over what came, to up to `count` subscriptions; `false` when nothing is left to hand over.
+    ///
+    /// `send` gets one subscription's updates in log order, and answers how many of them its carrier took. One that took
+    /// fewer is behind: the rest is its to [`read`](Self::read) once its carrier takes more.
+    pub fn deliver(
+        &mut self,
+        count: usize,
+        mut send: impl FnMut(SeatKey, &mut C, &[&LoggedUpdate]) -> usize,
+    ) -> bool {
+        if self.plan.done == self.plan.seats.len() && !self.plan_more() {
+            return false;
+        }
+        let mut updates: Vec<&LoggedUpdate> = Vec::new();
+        for &key in self.plan.seats.iter().skip(self.plan.done).take(count) {
+            self.plan.done += 1;
+            let Some(seat) = self.seats.get_mut(key) else { continue };
+            updates.clear();
+            let mut next = seat.planned.take().map(|(first, _)| first);
+            while let Some(planned) = next.and_then(|at| self.plan.deliveries.get(at as usize)) {
+                let notice = self.news.notices.get(planned.notice as usize);
+                updates.extend(notice.map(|notice| &*notice.update));
+                next = planned.next;
+            }
+            let taken = send(key, &mut seat.carrier, &updates);
+            if let Some(refused) = updates.get(taken) {
+                seat.is_behind = true;
+                seat.owed = Some(refused.position.seq);
+            }
+        }
+        true
+    }
+
+    /// Reads on from the log for a subscription that is behind.
+    pub fn read(&mut self, key: SeatKey) -> Next {
+        let Some(seat) = self.seats.get_mut(key).filter(|seat| seat.is_behind) else {
+            return Next::UpToDate;
+        };
+        let mut state = self.hub.lock();
+        let (read, owed) = state.read_from(seat.subscription.key(), seat.owed, Portion::LARGE);
+        seat.owed = owed;
+        match read {
+            Read::Ready(delivery) => Next::Delivery(delivery),
+            Read::Again => Next::Searching,
+            Read::UpToDate => {
+                // What is published from now on is in the inbox, too.
+                seat.through = state.log.next() - 1;
+                seat.is_behind = false;
+                Next::UpToDate
+            }
+        }
+    }
+
+    /// Puts the cursor of a subscription back to an update that it has read and that its carrier did not take.
+    pub fn put_back(&mut self, key: SeatKey, refused: Position) {
+        if let Some(seat) = self.seats.get_mut(key) {
+            seat.is_behind = true;
+            seat.owed = Some(refused.seq);
+        }
+    }
+
+    /// Plans the next deliveries; `false` when there are none.
+    fn plan_more(&mut self) -> bool {
+        let plan = &mut self.plan;
+        plan.deliveries.clear();
+        plan.seats.clear();
+        plan.done = 0;
+        while plan.deliveries.len() < MAX_PLANNED
+            && let Some(notice) = self.news.notices.get(plan.notices)
+        {
+            let row = self.rows.get(&notice.node);
+            for &key in row.into_iter().flatten() {
+                if let Some(seat) = self.seats.get_mut(key) {
+                    plan.add(key, seat, &notice.update);
+                }
+            }
+            plan.notices += 1;
+        }
+        if !plan.seats.is_empty() {
+            return true;
+        }
+        // All notices are delivered. Who reads on from the log does so after them.
+        plan.notices = 0;
+        self.news.notices.clear();
+        self.rouse_overdue();
+        false
+    }
+
+    /// Lets all who listen to a node with overdue updates read on from the log.
+    fn rouse_overdue(&mut self) {
+        for (node, seq) in self.news.overdue.drain() {
+            let row = self.rows.get(&node);
+            for &key in row.into_iter().flatten() {
+                let Some(seat) = self.seats.get_mut(key) else { continue };
+                if !seat.is_behind {
+                    seat.is_behind = true;
+                    self.roused.push(key);
+                }
+                let from = seq.max(seat.through + 1);
+                seat.owed = Some(seat.owed.map_or(from, |owed| owed.min(from)));
+            }
+        }
+    }
+}
+
+/// Frees a slot in a row; the row's last subscriber moves into it.
+fn vacate<C>(
+    rows: &mut HashMap<NodeKey, Row>,
+    seats: &Slab<Seat<C>>,
+    state: &mut State,
+    (node, slot): (NodeKey, usize),
+) {
+    let Some(row) = rows.get_mut(&node).filter(|row| slot < row.len()) else { return };
+    row.swap_remove(slot);
+    if let Some(moved) = row.get(slot).and_then(|&moved| seats.get(moved)) {
+        state.move_slot(moved.subscription.key(), node, slot);
+    }
+    if row.is_empty() {
+        rows.remove(&node);
+    } else if row.capacity() > 64 && row.len() * 4 < row.capacity() {
+        row.shrink_to(row.len() * 2);
+    }
+}
+
+impl Plan {
+    /// Plans to hand an update to a subscription, once, unless it is not for it or it reads on from the log.
+    fn add<C>(&mut self, key: SeatKey, seat: &mut Seat<C>, update: &LoggedUpdate) {
+        let seq = update.position.seq;
+        if seq <= seat.through || !may_receive(seat.subscription.subscriber(), update) {
+            return;
+        }
+        seat.through = seq;
+        if seat.is_behind {
+            seat.owed.get_or_insert(seq);
+            return;
+        }
+        let (Ok(at), Ok(notice)) =
+            (u32::try_from(self.deliveries.len()), u32::try_from(self.notices))
+        else {
+            return;
+        };
+        self.deliveries.push(Planned { notice, next: None });
+        let first = if let Some((first, last)) = seat.planned {
+            if let Some(last) = self.deliveries.get_mut(last as usize) {
+                last.next = Some(at);
+            }
+            first
+        } else {
+            self.seats.push(key);
+            at
+        };
+        seat.planned = Some((first, at));
+    }
+}
+
+impl<C> Drop for Shard<C> {
+    fn drop(&mut self) {
+        self.seats.clear();
+        self.hub.lock().shards.try_remove(self.key);
+    }
+}
+
+impl<C> fmt::Debug for Shard<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shard").field("seats", &self.seats.len()).finish_non_exhaustive()
+    }
+}

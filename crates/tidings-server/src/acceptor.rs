@@ -1,0 +1,92 @@
+//! The public listener: its socket options, and the connections that come in.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::{Interest, Token};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::TcpListener;
+
+use crate::sockets::Sockets;
+
+/// How many connections may wait to be accepted: enough for a reconnect storm, where the kernel allows it.
+const BACKLOG: i32 = 4_096;
+
+/// Binds a public listener, with a backlog fit for a reconnect storm.
+///
+/// # Errors
+/// When the address cannot be had.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Accepts connections.
+///
+/// The runtime's own listener would enter each socket into the runtime's epoll instance. One whose first request is a
+/// stream for the direct lane leaves again at once, and has never needed that.
+#[derive(Debug)]
+pub(crate) struct Acceptor {
+    listener: mio::net::TcpListener,
+    sockets: Sockets,
+}
+
+impl Acceptor {
+    /// Takes over a listener, and sets the options that its connections inherit from it.
+    ///
+    /// # Errors
+    /// When the system refuses an option, or has no epoll instance to give.
+    pub(crate) fn new(listener: TcpListener, peer_timeout: Duration) -> io::Result<Self> {
+        let options = SockRef::from(&listener);
+        // An event is one small write that must not wait for an acknowledgement of the one before.
+        options.set_tcp_nodelay(true)?;
+        options.set_tcp_user_timeout(Some(peer_timeout))?;
+        let mut listener = mio::net::TcpListener::from_std(listener.into_std()?);
+        let sockets = Sockets::new()?;
+        sockets.registry().register(&mut listener, Token(0), Interest::READABLE)?;
+        Ok(Self { listener, sockets })
+    }
+
+    /// Waits for a connection. Cancel safe.
+    ///
+    /// # Errors
+    /// When one could not be accepted. Others can be, later.
+    pub(crate) async fn accept(&mut self) -> io::Result<(std::net::TcpStream, SocketAddr)> {
+        // However many come, those that came get their turn.
+        tokio::task::consume_budget().await;
+        loop {
+            match self.listener.accept() {
+                Ok((socket, peer)) => return Ok((socket.into(), peer)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.sockets.happened().await;
+                    // Only that something has happened is of interest.
+                    while self.sockets.take()?.is_some() {}
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_inherit_the_listeners_options() {
+        const TIMEOUT: Duration = Duration::from_secs(7);
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut acceptor = Acceptor::new(listener, TIMEOUT).unwrap();
+        let _client = std::net::TcpStream::connect(address).unwrap();
+        let (socket, _) = acceptor.accept().await.unwrap();
+        let options = SockRef::from(&socket);
+        assert!(options.tcp_nodelay().unwrap());
+        assert_eq!(options.tcp_user_timeout().unwrap(), Some(TIMEOUT));
+    }
+}

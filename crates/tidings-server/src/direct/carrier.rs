@@ -1,0 +1,257 @@
+//! One stream's socket on the direct lane: what it takes, and what it leaves for later.
+
+use std::io::{self, IoSlice, Read as _, Write as _};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use tidings_hub::{CloseReason, LoggedUpdate, SeatKey};
+use tokio::time::Instant;
+
+use super::calendar::Tick;
+use super::tally::Tally;
+use super::{Newcomer, Place};
+use crate::script::Script;
+
+/// How many frames go out with one call at the most; the kernel takes no more than 1,024.
+const MAX_SLICES: usize = 512;
+
+/// A stream's socket.
+#[derive(Debug)]
+pub(super) struct Carrier {
+    socket: TcpStream,
+    pub(super) script: Script,
+    /// What the socket did not take of what it was given last. Nothing else is given to it before that is gone.
+    rest: Bytes,
+    /// Since when the socket takes no bytes, while it takes none.
+    pub(super) stalled_since: Option<Instant>,
+    /// Why the stream ends once the rest is gone.
+    pub(super) ending: Option<CloseReason>,
+    /// The connection is of no use any more.
+    pub(super) is_dead: bool,
+    /// The kernel tells when the socket takes bytes again.
+    awaits_room: bool,
+    /// Its appointment in the calendar.
+    pub(super) appointment: Tick,
+    _place: Place,
+}
+
+impl Carrier {
+    /// Takes over a newcomer's socket, and gives what else came with it: its subscription, and the response's head.
+    pub(super) fn new(newcomer: Newcomer) -> (Self, tidings_hub::Subscription, Bytes) {
+        let Newcomer { socket, head, subscription, script, place } = newcomer;
+        let carrier = Self {
+            socket: TcpStream::from_std(socket),
+            script,
+            rest: Bytes::new(),
+            stalled_since: None,
+            ending: None,
+            is_dead: false,
+            awaits_room: false,
+            appointment: 0,
+            _place: place,
+        };
+        (carrier, subscription, head)
+    }
+
+    /// Whether the socket takes no more for now.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.stalled_since.is_some()
+    }
+
+    /// Has the kernel tell what happens on the socket: that bytes come or that it ends, and once it was full that it takes
+    /// bytes again.
+    pub(super) fn register(&mut self, registry: &Registry, key: SeatKey) {
+        if let Err(error) = registry.register(&mut self.socket, Token(key), Interest::READABLE) {
+            self.fail(&error);
+        }
+    }
+
+    fn register_again(&mut self, registry: &Registry, key: SeatKey) {
+        let interest = if self.awaits_room {
+            Interest::READABLE | Interest::WRITABLE
+        } else {
+            Interest::READABLE
+        };
+        if let Err(error) = registry.reregister(&mut self.socket, Token(key), interest) {
+            self.fail(&error);
+        }
+    }
+
+    /// Hands over updates, in order. Gives how many were taken: the socket may have taken part of the last of them only.
+    pub(super) fn send(
+        &mut self,
+        updates: &[&LoggedUpdate],
+        (registry, key): (&Registry, SeatKey),
+        tally: &mut Tally,
+        now: Instant,
+    ) -> usize {
+        if self.is_dead {
+            // What it is owed no longer matters.
+            return updates.len();
+        }
+        if self.is_blocked() || self.ending.is_some() || self.script.is_expired() {
+            return 0;
+        }
+        let mut taken = 0;
+        for some in updates.chunks(MAX_SLICES) {
+            let mut left = match self.write_frames(some) {
+                Ok(written) => written,
+                Err(error) => {
+                    self.fail(&error);
+                    return updates.len();
+                }
+            };
+            let held = left.min(self.rest.len());
+            self.rest.advance(held);
+            left -= held;
+            let mut of_these = 0;
+            for update in some {
+                let length = update.frame.len();
+                if left == 0 {
+                    break;
+                }
+                if left < length {
+                    self.rest = update.frame.slice(left..);
+                }
+                left -= left.min(length);
+                of_these += 1;
+                tally.update(update, self.script.opened_at(), now);
+                self.script.told(update, now);
+            }
+            taken += of_these;
+            if of_these < some.len() || !self.rest.is_empty() {
+                self.block(registry, key, now);
+                break;
+            }
+        }
+        taken
+    }
+
+    /// Keeps the stream's first bytes, to be sent with the first update.
+    pub(super) fn hold(&mut self, bytes: Bytes) {
+        self.rest = bytes;
+    }
+
+    /// Gives the socket bytes of which it keeps what it does not take at once.
+    pub(super) fn give(&mut self, bytes: Bytes, registry: &Registry, key: SeatKey, now: Instant) {
+        if self.rest.is_empty() {
+            self.rest = bytes;
+        } else {
+            let mut both = BytesMut::from(&*self.rest);
+            both.extend_from_slice(&bytes);
+            self.rest = both.freeze();
+        }
+        if !self.is_blocked() {
+            self.flush(registry, key, now);
+        }
+    }
+
+    /// Goes on with the rest, as the socket takes bytes again.
+    pub(super) fn resume(&mut self, registry: &Registry, key: SeatKey, now: Instant) {
+        let Some(since) = self.stalled_since.take() else { return };
+        let before = self.rest.len();
+        self.flush(registry, key, now);
+        if self.is_blocked() && self.rest.len() == before {
+            self.stalled_since = Some(since);
+        }
+    }
+
+    /// Sends the rest, if there is one.
+    pub(super) fn flush(&mut self, registry: &Registry, key: SeatKey, now: Instant) {
+        while !self.rest.is_empty() {
+            match retried(|| self.socket.write(&self.rest)) {
+                Ok(0) => return self.block(registry, key, now),
+                Ok(written) => self.rest.advance(written),
+                Err(error) => return self.fail(&error),
+            }
+        }
+        self.rest = Bytes::new();
+    }
+
+    fn write_frames(&mut self, updates: &[&LoggedUpdate]) -> io::Result<usize> {
+        if let [update] = updates
+            && self.rest.is_empty()
+        {
+            return retried(|| self.socket.write(&update.frame));
+        }
+        let frames = updates.iter().map(|update| &update.frame);
+        let slices: Vec<IoSlice<'_>> =
+            std::iter::once(&self.rest).chain(frames).map(|bytes| IoSlice::new(bytes)).collect();
+        retried(|| self.socket.write_vectored(&slices))
+    }
+
+    /// Waits for the socket to take bytes again.
+    fn block(&mut self, registry: &Registry, key: SeatKey, now: Instant) {
+        self.stalled_since = Some(now);
+        if !self.awaits_room {
+            self.awaits_room = true;
+            self.register_again(registry, key);
+        }
+    }
+
+    /// Reads what the client sends, which is nothing it should: only the end is of interest.
+    pub(super) fn read(&mut self, scratch: &mut [u8], registry: &Registry, key: SeatKey) {
+        match retried(|| self.socket.read(scratch)) {
+            Ok(0) => {}
+            // More may be there. To ask anew is told at once then, after the others had their turn.
+            Ok(read) if read == scratch.len() => self.register_again(registry, key),
+            Ok(_) => {}
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// Notes why the connection has failed.
+    pub(super) fn break_off(&mut self) {
+        if let Ok(Some(error)) = self.socket.take_error() {
+            self.fail(&error);
+        }
+        self.is_dead = true;
+    }
+
+    fn fail(&mut self, error: &io::Error) {
+        self.script.fate().note_error(error, self.is_blocked());
+        self.is_dead = true;
+    }
+
+    /// Ends the stream: with its last bytes if the socket takes them.
+    pub(super) fn end(
+        &mut self,
+        reason: CloseReason,
+        registry: &Registry,
+        key: SeatKey,
+        now: Instant,
+    ) {
+        self.ending = Some(reason);
+        if let Some(farewell) = self.script.end(reason, now) {
+            self.give(farewell, registry, key, now);
+        }
+    }
+
+    /// Gives up a client that takes no bytes.
+    pub(super) fn give_up(&mut self) {
+        self.script.fate().note(CloseReason::Slow);
+        self.is_dead = true;
+    }
+
+    /// Whether there is something to see to, as there is not when a socket has taken all it was given.
+    pub(super) fn needs_a_look(&self) -> bool {
+        self.is_dead || self.is_blocked()
+    }
+
+    /// Whether the stream has ended, and all its bytes are with the kernel.
+    pub(super) fn is_done(&self) -> bool {
+        self.is_dead || (self.ending.is_some() && self.rest.is_empty())
+    }
+}
+
+/// Calls again when a signal came in between; a socket that takes or has nothing now gives 0.
+fn retried(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+            result => return result,
+        }
+    }
+}

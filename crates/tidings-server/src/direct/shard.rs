@@ -1,0 +1,344 @@
+//! A shard's task: everything that happens on its sockets, and in which order.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_hub::{CloseReason, Delivery, LoggedUpdate, Next, SeatKey, Shard};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::Newcomer;
+use super::calendar::Calendar;
+use super::carrier::Carrier;
+use super::tally::Tally;
+use crate::metrics::Metrics;
+use crate::script::GRACE;
+use crate::serve::Stage;
+use crate::server::Shared;
+use crate::sockets::Sockets;
+
+/// How many streams are written to before other tasks have their turn: about two milliseconds' worth.
+const SLICE: usize = 256;
+/// How many newcomers are seated, or streams that are behind are read for, before other things have their turn.
+const BATCH: usize = 64;
+/// How often one that is behind is read for in a row.
+const READS: usize = 4;
+/// Keep-alives are due at multiples of this share of the keep-alive time, so that many go out together.
+const SLICES_PER_KEEP_ALIVE: u32 = 128;
+/// How much is read at once of what clients send on a stream, to be thrown away.
+const SCRATCH_BYTES: usize = 4 * 1024;
+
+/// A shard and its sockets.
+pub(super) struct ShardTask {
+    shard: Shard<Carrier>,
+    sockets: Sockets,
+    newcomers: mpsc::Receiver<Box<Newcomer>>,
+    stage: watch::Receiver<Stage>,
+    calendar: Calendar,
+    /// The streams that are behind and whose sockets take bytes.
+    ready: VecDeque<SeatKey>,
+    /// The streams on which something has happened that may have to be seen to.
+    touched: Vec<SeatKey>,
+    /// The drain time is over.
+    is_over: bool,
+    tally: Tally,
+    metrics: Arc<Metrics>,
+    keep_alive_slice: Duration,
+    peer_timeout: Duration,
+    scratch: Box<[u8]>,
+}
+
+/// What there is to do.
+enum Turn {
+    Cut,
+    News,
+    Sockets,
+    Newcomer(Box<Newcomer>),
+    Appointment,
+    Ready,
+    /// The server is gone.
+    Over,
+}
+
+impl ShardTask {
+    pub(super) fn new(
+        shared: &Shared,
+        newcomers: mpsc::Receiver<Box<Newcomer>>,
+        stage: watch::Receiver<Stage>,
+    ) -> io::Result<Self> {
+        let config = &shared.config.stream;
+        Ok(Self {
+            shard: Shard::new(shared.hub.clone()),
+            sockets: Sockets::new()?,
+            newcomers,
+            stage,
+            calendar: Calendar::new(),
+            ready: VecDeque::new(),
+            touched: Vec::new(),
+            is_over: false,
+            tally: Tally::default(),
+            metrics: Arc::clone(&shared.metrics),
+            keep_alive_slice: config.keep_alive / SLICES_PER_KEEP_ALIVE,
+            peer_timeout: config.peer_timeout,
+            scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
+        })
+    }
+
+    /// Serves the shard for as long as the server is there.
+    pub(super) async fn run(mut self) {
+        loop {
+            match self.turn().await {
+                Turn::News => self.deliver().await,
+                Turn::Sockets => self.attend_sockets(),
+                Turn::Newcomer(newcomer) => self.seat_some(newcomer),
+                Turn::Appointment => self.keep_appointments(),
+                Turn::Ready => self.catch_up(),
+                Turn::Cut => self.cut_all(),
+                Turn::Over => return,
+            }
+            self.ready.extend(self.shard.take_roused());
+            self.tally.flush(&self.metrics);
+            self.look_after_touched();
+        }
+    }
+
+    /// Waits for something to do. Nothing goes before the rest for ever: what is looked at first is drawn each time.
+    async fn turn(&mut self) -> Turn {
+        let Self { shard, sockets, newcomers, stage, calendar, ready, .. } = self;
+        let next = calendar.next();
+        tokio::select! {
+            () = poll_fn(|cx| shard.poll_news(cx)) => Turn::News,
+            () = sockets.happened() => Turn::Sockets,
+            newcomer = newcomers.recv() => newcomer.map_or(Turn::Over, Turn::Newcomer),
+            () = tokio::time::sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
+                Turn::Appointment
+            }
+            () = tokio::task::yield_now(), if !ready.is_empty() => Turn::Ready,
+            _ = stage.wait_for(|stage| *stage == Stage::Over), if !self.is_over => Turn::Cut,
+        }
+    }
+
+    /// Hands new updates to all who are up to date.
+    async fn deliver(&mut self) {
+        loop {
+            let now = Instant::now();
+            let Self { shard, sockets, tally, touched, .. } = self;
+            let registry = sockets.registry();
+            let is_more = shard.deliver(SLICE, |key, carrier, updates| {
+                let taken = carrier.send(updates, (registry, key), tally, now);
+                if carrier.needs_a_look() {
+                    touched.push(key);
+                }
+                taken
+            });
+            self.tally.flush(&self.metrics);
+            if !is_more {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Takes what the kernel has to tell of the sockets.
+    fn attend_sockets(&mut self) {
+        let now = Instant::now();
+        let Self { shard, sockets, ready, touched, scratch, .. } = self;
+        loop {
+            let (events, registry) = match sockets.take() {
+                Ok(Some(happened)) => happened,
+                Ok(None) => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    warn!(%error, "the kernel does not tell what happens on the streams' sockets");
+                    return;
+                }
+            };
+            for event in events {
+                let key = event.token().0;
+                let is_behind = shard.is_behind(key);
+                let Some(carrier) = shard.carrier(key) else { continue };
+                if event.is_error() {
+                    carrier.break_off();
+                } else if event.is_read_closed() {
+                    carrier.is_dead = true;
+                } else if event.is_readable() {
+                    carrier.read(scratch, registry, key);
+                }
+                if event.is_writable() {
+                    carrier.resume(registry, key, now);
+                }
+                if is_behind && !carrier.is_blocked() {
+                    ready.push_back(key);
+                }
+                touched.push(key);
+            }
+        }
+    }
+
+    /// Seats a newcomer, and those that wait behind it.
+    fn seat_some(&mut self, first: Box<Newcomer>) {
+        self.seat(first);
+        for _ in 1..BATCH {
+            let Ok(newcomer) = self.newcomers.try_recv() else { return };
+            self.seat(newcomer);
+        }
+    }
+
+    /// Opens a stream.
+    fn seat(&mut self, newcomer: Box<Newcomer>) {
+        let now = Instant::now();
+        let (carrier, subscription, head) = Carrier::new(*newcomer);
+        let caught_up = subscription.caught_up();
+        let key = self.shard.adopt(subscription, carrier);
+        let is_behind = self.shard.is_behind(key);
+        let Self { shard, sockets, .. } = self;
+        let registry = sockets.registry();
+        let Some(carrier) = shard.carrier(key) else { return };
+        carrier.register(registry, key);
+        let opening = [head, carrier.script.opening(caught_up, now)].concat().into();
+        if is_behind {
+            // It goes out with the first of what it is owed.
+            carrier.hold(opening);
+        } else {
+            carrier.give(opening, registry, key, now);
+        }
+        self.appoint(key, now);
+        self.touched.push(key);
+    }
+
+    /// Reads on for some of those that are behind.
+    fn catch_up(&mut self) {
+        for _ in 0..BATCH {
+            let Some(key) = self.ready.pop_front() else { return };
+            if self.read_on(key) {
+                self.ready.push_back(key);
+            }
+            self.touched.push(key);
+        }
+    }
+
+    /// Reads on for one that is behind, and tells whether there may be more that its socket takes now.
+    fn read_on(&mut self, key: SeatKey) -> bool {
+        let now = Instant::now();
+        let Self { shard, sockets, tally, .. } = self;
+        let registry = sockets.registry();
+        for _ in 0..READS {
+            let takes_more =
+                |carrier: &mut Carrier| !carrier.is_blocked() && carrier.ending.is_none();
+            if !shard.carrier(key).is_some_and(takes_more) {
+                return false;
+            }
+            let next = shard.read(key);
+            let Some(carrier) = shard.carrier(key) else { return false };
+            match next {
+                Next::Delivery(Delivery::Updates(updates)) => {
+                    let updates: Vec<&LoggedUpdate> = updates.iter().map(AsRef::as_ref).collect();
+                    let taken = carrier.send(&updates, (registry, key), tally, now);
+                    if let Some(refused) = updates.get(taken) {
+                        shard.put_back(key, refused.position);
+                    }
+                }
+                Next::Delivery(Delivery::Gap(gap)) => {
+                    let gap = carrier.script.gap(&gap, now);
+                    carrier.give(gap, registry, key, now);
+                }
+                Next::Delivery(Delivery::Closed(reason)) => {
+                    carrier.end(reason, registry, key, now);
+                }
+                Next::Searching => return true,
+                Next::UpToDate => {
+                    carrier.flush(registry, key, now);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Does what is due by now.
+    fn keep_appointments(&mut self) {
+        let now = Instant::now();
+        let caught_up = self.shard.caught_up();
+        while let Some((tick, keys)) = self.calendar.take_due(now) {
+            for key in keys {
+                let is_behind = self.shard.is_behind(key);
+                let Self { shard, sockets, peer_timeout, keep_alive_slice, .. } = self;
+                let registry = sockets.registry();
+                let Some(carrier) = shard.carrier(key) else { continue };
+                if carrier.appointment != tick {
+                    continue;
+                }
+                let is_stuck = |since| now.saturating_duration_since(since) >= *peer_timeout;
+                if carrier.ending.is_some() {
+                    // The grace of one that had to end by now is over.
+                    carrier.is_dead |= carrier.script.due(now).is_some();
+                } else if let Some(reason) = carrier.script.due(now) {
+                    carrier.end(reason, registry, key, now);
+                } else if carrier.stalled_since.is_some_and(is_stuck) {
+                    carrier.give_up();
+                } else if !carrier.is_blocked()
+                    && carrier.script.silent_until() <= now + *keep_alive_slice
+                {
+                    let caught_up = caught_up.filter(|_| !is_behind);
+                    let keep_alive = carrier.script.keep_alive(caught_up, now);
+                    carrier.give(keep_alive, registry, key, now);
+                }
+                self.appoint(key, now);
+                self.touched.push(key);
+            }
+        }
+    }
+
+    /// Makes the appointment at which a stream has to be looked at next.
+    fn appoint(&mut self, key: SeatKey, now: Instant) {
+        let Self { shard, calendar, peer_timeout, keep_alive_slice, .. } = self;
+        let Some(carrier) = shard.carrier(key) else { return };
+        let slice = u64::try_from(keep_alive_slice.as_millis()).unwrap_or(u64::MAX).max(1);
+        let mut silent_until = carrier.script.silent_until();
+        if silent_until <= now + *keep_alive_slice {
+            // Its keep-alive was due, and its socket takes nothing.
+            silent_until = now + carrier.script.keep_alive_time();
+        }
+        let mut tick = calendar.tick(silent_until) / slice * slice;
+        let end = carrier
+            .script
+            .end_at()
+            .map(|(end, _)| if carrier.ending.is_some() { end + GRACE } else { end });
+        let stuck = carrier.stalled_since.map(|since| since + *peer_timeout);
+        for moment in end.into_iter().chain(stuck).filter(|moment| *moment > now) {
+            tick = tick.min(calendar.tick(moment));
+        }
+        if carrier.appointment != tick {
+            carrier.appointment = tick;
+            calendar.put(tick, key);
+        }
+    }
+
+    /// Sees to the streams on which something has happened: those that are done end, and those whose sockets take no
+    /// bytes get an appointment at which they are given up.
+    fn look_after_touched(&mut self) {
+        let now = Instant::now();
+        for key in std::mem::take(&mut self.touched) {
+            let Some(carrier) = self.shard.carrier(key) else { continue };
+            if carrier.is_done() {
+                drop(self.shard.remove(key));
+            } else if carrier.is_blocked() {
+                self.appoint(key, now);
+            }
+        }
+    }
+
+    /// Cuts every stream, for the server does not wait any longer.
+    fn cut_all(&mut self) {
+        self.is_over = true;
+        for key in self.shard.keys().collect::<Vec<_>>() {
+            if let Some(carrier) = self.shard.remove(key) {
+                carrier.script.fate().note(CloseReason::Drain);
+            }
+        }
+    }
+}
