@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Measures Tidings beside its peers, over HTTP alone.
+/// Measures Tidings beside its peers: servers over HTTP alone, the codec in one thread.
 #[derive(Debug, Parser)]
 #[command(name = "tidings-bench", version, arg_required_else_help = true)]
 pub(crate) struct Arguments {
@@ -32,7 +32,7 @@ pub(crate) enum Command {
     Publish(Run),
     /// Two server cores against one
     Shards(Run),
-    /// Decoding and encoding, against the crates that do it
+    /// Decoding and encoding, against the crates that do it (always all of them)
     Codec(Run),
     /// Show the targets and whether each is installed
     List,

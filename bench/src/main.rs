@@ -1,4 +1,5 @@
-//! The benchmark: a load generator, the floor it is measured against, and the scenarios. Knows servers by HTTP alone.
+//! The benchmark: a load generator, the floor it is measured against, and the scenarios. Knows servers by HTTP alone,
+//! and the wire crate only to measure it.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -39,7 +40,6 @@ use clap::Parser as _;
 
 use crate::{
     args::{Arguments, Command, Run},
-    codec::CodecOptions,
     report::Report,
 };
 
@@ -80,8 +80,7 @@ fn dispatch(command: Command) -> Result<()> {
         finish(&reports, &options)?;
     }
     if wanted("codec") {
-        let codec = CodecOptions { smoke: options.smoke, rounds: options.rounds() };
-        reports.push(codec::run(&codec)?);
+        reports.push(codec::run(&options, &say)?);
         finish(&reports, &options)?;
     }
     let failures: usize = reports.iter().map(|report| report.failures.len()).sum();

@@ -53,6 +53,7 @@ pub(crate) fn write(reports: &[Report], folder: &Path) -> Result<()> {
 /// A bar: the name of a target, its figure, how it looks.
 struct Bar<'a> {
     name: &'a str,
+    class: &'static str,
     cell: &'a Cell,
     median: f64,
 }
@@ -64,7 +65,12 @@ fn draw(report: &Report, figure: &Figure) -> Option<String> {
         .iter()
         .filter_map(|row| {
             let cell = row.cells.get(&figure.key)?;
-            Some(Bar { name: &row.target, cell, median: cell.median()? })
+            let class = match row.target.as_str() {
+                "floor" => "floor",
+                _ if row.is_own() => "own",
+                _ => "peer",
+            };
+            Some(Bar { name: &row.target, class, cell, median: cell.median()? })
         })
         .collect();
     let most = bars.iter().filter_map(|bar| bar.cell.max()).fold(0.0, f64::max);
@@ -145,11 +151,6 @@ fn axis(
 }
 
 fn draw_bar(out: &mut String, bar: &Bar<'_>, top: f64, x: &dyn Fn(f64) -> f64) -> std::fmt::Result {
-    let class = match bar.name {
-        "floor" => "floor",
-        name if name.starts_with("tidings") => "own",
-        _ => "peer",
-    };
     let (end, middle) = (x(bar.median), top + BAR / 2.0);
     let (text, name) = (middle + 4.5, escaped(bar.name));
     let width = end - LEFT;
@@ -157,8 +158,9 @@ fn draw_bar(out: &mut String, bar: &Bar<'_>, top: f64, x: &dyn Fn(f64) -> f64) -
     writeln!(out, "<text x=\"{before}\" y=\"{text}\" text-anchor=\"end\">{name}</text>")?;
     writeln!(
         out,
-        "<rect class=\"{class}\" x=\"{LEFT}\" y=\"{top}\" width=\"{width:.1}\" \
-         height=\"{BAR}\" rx=\"2\"/>"
+        "<rect class=\"{}\" x=\"{LEFT}\" y=\"{top}\" width=\"{width:.1}\" \
+         height=\"{BAR}\" rx=\"2\"/>",
+        bar.class
     )?;
     let (least, most) = (bar.cell.min().unwrap_or(0.0), bar.cell.max().unwrap_or(0.0));
     if most > least {
@@ -200,6 +202,7 @@ fn unit_name(unit: &str) -> &str {
         "ms" => "milliseconds",
         "/s" => "per second",
         "B" => "bytes",
+        "MB/s" => "megabytes per second",
         "x" => "times",
         other => other,
     }

@@ -18,6 +18,9 @@ pub(crate) struct Report {
     /// What the figures are, in the order of the table.
     pub(crate) figures: Vec<Figure>,
     pub(crate) rows: Vec<Row>,
+    /// Targets that our own are compared with one by one, in figures of which more is better.
+    #[serde(default)]
+    pub(crate) rivals: Vec<String>,
     /// Targets that were not measured, each with the reason.
     pub(crate) left_out: Vec<String>,
     /// What one must know to read the figures.
@@ -63,6 +66,9 @@ pub(crate) struct Cell {
     pub(crate) rounds: Vec<Option<f64>>,
     /// The median of the ratios to the floor, each within its round.
     pub(crate) to_floor: Option<f64>,
+    /// The same to each rival, where the target is one of our own.
+    #[serde(default)]
+    pub(crate) to_rivals: BTreeMap<String, f64>,
 }
 
 impl Cell {
@@ -101,6 +107,11 @@ impl Row {
     pub(crate) fn new(target: &str, about: &str) -> Self {
         Self { target: target.to_owned(), about: about.to_owned(), cells: BTreeMap::new() }
     }
+
+    /// Whether it is Tidings, in whatever shape.
+    pub(crate) fn is_own(&self) -> bool {
+        self.target.starts_with("tidings")
+    }
 }
 
 impl Report {
@@ -113,6 +124,7 @@ impl Report {
             smoke,
             figures: Vec::new(),
             rows: Vec::new(),
+            rivals: Vec::new(),
             left_out: Vec::new(),
             notes: Vec::new(),
             verdicts: Vec::new(),
@@ -134,8 +146,13 @@ impl Report {
         }
     }
 
-    /// Computes the ratios to the floor, once all rounds are in.
+    /// Computes the ratios to the floor and to the rivals, once all rounds are in.
     pub(crate) fn compare(&mut self) {
+        self.compare_with_floor();
+        self.compare_with_rivals();
+    }
+
+    fn compare_with_floor(&mut self) {
         let Some(floor) = self.rows.iter().find(|row| row.target == "floor").cloned() else {
             return;
         };
@@ -147,6 +164,19 @@ impl Report {
                 if let Some(cell) = row.cells.get_mut(&figure.key) {
                     cell.to_floor = cell.ratio_to(base);
                 }
+            }
+        }
+    }
+
+    fn compare_with_rivals(&mut self) {
+        let is_rival = |row: &&Row| self.rivals.contains(&row.target);
+        let rivals: Vec<Row> = self.rows.iter().filter(is_rival).cloned().collect();
+        for row in self.rows.iter_mut().filter(|row| row.is_own()) {
+            for (figure, cell) in &mut row.cells {
+                let ratio = |rival: &Row| {
+                    Some((rival.target.clone(), cell.ratio_to(rival.cells.get(figure)?)?))
+                };
+                cell.to_rivals = rivals.iter().filter_map(ratio).collect();
             }
         }
     }
@@ -177,7 +207,7 @@ mod tests {
 
     #[test]
     fn ratios_are_taken_within_one_round() {
-        let cell = |rounds: &[Option<f64>]| Cell { rounds: rounds.to_vec(), to_floor: None };
+        let cell = |rounds: &[Option<f64>]| Cell { rounds: rounds.to_vec(), ..Cell::default() };
         let own = cell(&[Some(2.0), Some(30.0), Some(5.0)]);
         let floor = cell(&[Some(1.0), Some(10.0), None]);
         assert_eq!(own.ratio_to(&floor), Some(2.5));

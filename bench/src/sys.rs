@@ -117,6 +117,11 @@ pub(crate) fn monotonic_nanos() -> u64 {
     read_clock(libc::CLOCK_MONOTONIC).unwrap_or(0)
 }
 
+/// The CPU time that the calling thread has used, in nanoseconds.
+pub(crate) fn thread_cpu_nanos() -> u64 {
+    read_clock(libc::CLOCK_THREAD_CPUTIME_ID).unwrap_or(0)
+}
+
 /// The CPU time that a process has used, in nanoseconds: all its threads, those that have ended included.
 pub(crate) fn process_cpu_nanos(pid: i32) -> io::Result<u64> {
     let mut clock: libc::clockid_t = 0;

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::report::{Cell, Report};
+use crate::{
+    machine::Machine,
+    report::{Cell, Report},
+};
 
 /// A report as text, with its tables.
 pub(crate) fn render(report: &Report) -> String {
@@ -14,22 +17,21 @@ pub(crate) fn render(report: &Report) -> String {
     };
     line(format!("\n{}: {}", report.scenario, report.about));
     line(format!(
-        "{}, {} cores, Linux {}; server on {:?}, generator on {:?}; medians of {} (least - most)",
+        "{}, {} cores, Linux {}; {}; medians of {} (least - most)",
         machine.processor,
         machine.cores,
         machine.kernel,
-        machine.server_cores,
-        machine.client_cores,
+        places(machine),
         report.rounds
     ));
     if report.smoke {
         line("Smoke sizes: these figures tell nothing.".to_owned());
     }
     for figure in &report.figures {
-        let mut rows = vec![[String::new(), figure.unit.clone(), String::new(), String::new()]];
+        let mut rows = vec![vec![String::new(), figure.unit.clone()]];
         for row in &report.rows {
             if let Some(cell) = row.cells.get(&figure.key) {
-                rows.push(cells(&row.target, cell));
+                rows.push(cells(&row.target, cell).to_vec());
             }
         }
         if rows.len() > 1 {
@@ -38,6 +40,9 @@ pub(crate) fn render(report: &Report) -> String {
                 line(format!("    {row}"));
             }
         }
+    }
+    for (index, row) in rivals(report).iter().enumerate() {
+        line(format!("{}  {row}", if index == 0 { "\n" } else { "" }));
     }
     for note in &report.notes {
         line(format!("  note: {note}"));
@@ -50,7 +55,7 @@ pub(crate) fn render(report: &Report) -> String {
     }
     if !report.verdicts.is_empty() && !report.smoke {
         line(format!("\n  what {} must reach", report.scenario));
-        let rows: Vec<[String; 4]> = report
+        let rows: Vec<Vec<String>> = report
             .verdicts
             .iter()
             .map(|verdict| {
@@ -60,7 +65,7 @@ pub(crate) fn render(report: &Report) -> String {
                     (Some(_), true) => "held".to_owned(),
                     (Some(off), false) => format!("MISSED by {:.0} %", 100.0 * off.abs()),
                 };
-                [verdict.says.clone(), verdict.bound.clone(), measured, held]
+                vec![verdict.says.clone(), verdict.bound.clone(), measured, held]
             })
             .collect();
         for row in align(&rows) {
@@ -75,6 +80,36 @@ fn cells(target: &str, cell: &Cell) -> [String; 4] {
     let ratio = cell.to_floor.map_or(String::new(), |ratio| format!("{ratio:.2} x floor"));
     let range = format!("({} - {})", show(cell.min()), show(cell.max()));
     [target.to_owned(), show(cell.median()), range, ratio]
+}
+
+/// Which cores did what.
+fn places(machine: &Machine) -> String {
+    if machine.server_cores.is_empty() {
+        return format!("on {:?}", machine.client_cores);
+    }
+    format!("server on {:?}, generator on {:?}", machine.server_cores, machine.client_cores)
+}
+
+/// How our own targets stand to each rival, figure by figure; nothing where there are no rivals.
+fn rivals(report: &Report) -> Vec<String> {
+    if report.rivals.is_empty() {
+        return Vec::new();
+    }
+    let mut head = vec!["our own, in multiples of each rival".to_owned()];
+    head.extend(report.rivals.iter().map(|rival| format!("x {rival}")));
+    let mut rows = vec![head];
+    for figure in &report.figures {
+        let own = report.rows.iter().filter_map(|row| {
+            let cell = row.cells.get(&figure.key).filter(|cell| !cell.to_rivals.is_empty())?;
+            let ratio = |rival| cell.to_rivals.get(rival).map_or(String::new(), |it| number(*it));
+            let mut cells = vec![format!("  {}", row.target)];
+            cells.extend(report.rivals.iter().map(ratio));
+            Some(cells)
+        });
+        rows.push(vec![figure.label.clone()]);
+        rows.extend(own);
+    }
+    align(&rows)
 }
 
 /// A number with as many digits as it has worth.
@@ -105,8 +140,8 @@ pub(crate) fn number(value: f64) -> String {
 }
 
 /// Rows of cells as lines: the first column to the left, the others to the right.
-fn align<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
-    let mut widths = [0; N];
+fn align(rows: &[Vec<String>]) -> Vec<String> {
+    let mut widths = vec![0; rows.iter().map(Vec::len).max().unwrap_or(0)];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
@@ -115,7 +150,7 @@ fn align<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     rows.iter()
         .map(|row| {
             let mut line = String::new();
-            for (index, (cell, width)) in row.iter().zip(widths).enumerate() {
+            for (index, (cell, width)) in row.iter().zip(&widths).enumerate() {
                 let space = " ".repeat(width - cell.chars().count());
                 if index == 0 {
                     line.extend([cell, space.as_str()]);
@@ -143,7 +178,7 @@ mod tests {
 
     #[test]
     fn columns_stand_below_each_other() {
-        let rows = [["a", "1"], ["bcd", "22"]].map(|row| row.map(str::to_owned));
+        let rows = [["a", "1"], ["bcd", "22"]].map(|row| row.map(str::to_owned).to_vec());
         assert_eq!(align(&rows), ["a     1", "bcd  22"]);
     }
 }

@@ -26,6 +26,8 @@ enum Measure {
     OfFloor,
     /// The median of the ratios to the same figure of another target.
     OfTarget(&'static str),
+    /// The least of the ratios to the rivals: that to the best of them.
+    OfRivals,
     /// The median of the ratios to another figure of the same target.
     OfFigure(&'static str),
 }
@@ -36,7 +38,7 @@ enum Side {
     AtLeast,
 }
 
-use Measure::{OfFigure, OfFloor, OfTarget, Value};
+use Measure::{OfFigure, OfFloor, OfRivals, OfTarget, Value};
 use Side::{AtLeast, AtMost};
 
 macro_rules! bars {
@@ -72,6 +74,14 @@ const BARS: &[Bar] = bars! {
     "selectors" "tidings" "beyond" Value, AtMost 20.0 "µs" "publish among 1,000 templates, beyond its deliveries";
     "publish" "tidings" "ndjson_core" Value, AtLeast 300_000.0 "/s" "NDJSON updates per second of server CPU";
     "shards" "tidings" "cpu_ratio" Value, AtMost 1.1 "x one core" "two server cores: CPU per event";
+    "codec" "tidings lent" "decode_llm_1400" OfRivals, AtLeast 1.5 "x fastest crate" "decode a language model's chunks, cut at 1,400 B";
+    "codec" "tidings lent" "decode_llm_16384" OfRivals, AtLeast 1.5 "x fastest crate" "the same, cut at 16 KiB";
+    "codec" "tidings lent" "decode_update_1400" OfRivals, AtLeast 1.5 "x fastest crate" "decode id, event and data, cut at 1,400 B";
+    "codec" "tidings lent" "decode_update_16384" OfRivals, AtLeast 1.5 "x fastest crate" "the same, cut at 16 KiB";
+    "codec" "tidings lent" "decode_line_1400" OfRivals, AtLeast 1.5 "x fastest crate" "decode a line of 4 MiB, cut at 1,400 B";
+    "codec" "tidings lent" "decode_line_16384" OfRivals, AtLeast 1.5 "x fastest crate" "the same, cut at 16 KiB";
+    "codec" "tidings lent" "decode_line_1400" OfRivals, AtLeast 20.0 "x fastest crate" "a line of 4 MiB, far ahead, cut at 1,400 B";
+    "codec" "tidings lent" "decode_line_16384" OfRivals, AtLeast 20.0 "x fastest crate" "the same, cut at 16 KiB";
 };
 
 /// Judges a report by the bars of its scenario.
@@ -102,6 +112,7 @@ impl Bar {
             Value => median(cell.rounds.iter().flatten().copied()),
             OfFloor => cell.to_floor,
             OfTarget(other) => cell.ratio_to(report.cell(other, self.figure)?),
+            OfRivals => cell.to_rivals.values().copied().min_by(f64::total_cmp),
             OfFigure(other) => cell.ratio_to(report.cell(self.target, other)?),
         }
     }
@@ -110,7 +121,7 @@ impl Bar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{args, report::Row, scenario};
+    use crate::{args, codec, report::Row, scenario};
 
     fn report(floor: f64, tidings: f64) -> Report {
         let figures = [("floor", floor), ("tidings", tidings)];
@@ -139,10 +150,27 @@ mod tests {
     }
 
     #[test]
+    fn the_best_rival_is_the_one_that_counts() {
+        let mut report = Report::new("codec", "", 1, false);
+        report.rivals = ["sse-stream", "sse-codec"].map(str::to_owned).to_vec();
+        for (target, value) in [("tidings lent", 60.0), ("sse-stream", 30.0), ("sse-codec", 50.0)] {
+            report.rows.push(Row::new(target, ""));
+            report.enter(target, 0, "decode_llm_1400", value);
+        }
+        report.compare();
+        let verdict = &judge(&report)[0];
+        assert_eq!((verdict.measured, verdict.held), (Some(1.2), false));
+    }
+
+    #[test]
     fn every_bar_names_a_scenario_and_a_figure_that_are_there() {
         for bar in BARS {
             let scenario = scenario::ALL.iter().find(|scenario| scenario.name == bar.scenario);
-            let figures = (scenario.unwrap().figures)(&args::Run::default_for_tests());
+            let figures = match scenario {
+                Some(scenario) => (scenario.figures)(&args::Run::default_for_tests()),
+                None if bar.scenario == "codec" => codec::figures(),
+                None => panic!("{}", bar.scenario),
+            };
             let known =
                 |key: &str| assert!(figures.iter().any(|figure| figure.key == key), "{key}");
             known(bar.figure);

@@ -4,7 +4,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use tidings_wire::{DecodeError, Decoder, Item, Limits};
+use tidings_wire::{Chunk, DecodeError, Decoder, Item, Limits};
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -22,7 +22,8 @@ fn content<'c>(
 ) -> (Vec<String>, Result<String, DecodeError>) {
     let mut decoder = Decoder::new().with_limits(limits);
     let mut items = Vec::new();
-    for mut chunk in chunks {
+    for chunk in chunks {
+        let mut chunk = Chunk::new(chunk);
         loop {
             match decoder.decode(&mut chunk) {
                 Ok(Some(item)) => {
@@ -35,7 +36,7 @@ fn content<'c>(
                 Err(error) => return (items, Err(error)),
             }
         }
-        assert!(chunk.is_empty());
+        assert!(chunk.rest().is_empty());
     }
     (items, Ok(decoder.last_event_id().to_owned()))
 }

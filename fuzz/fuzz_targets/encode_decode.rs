@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use tidings_wire::{Comment, Decoder, Event, EventId, EventType, Item};
+use tidings_wire::{Chunk, Comment, Decoder, Event, EventId, EventType, Item};
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -37,7 +37,8 @@ fuzz_target!(|input: Input<'_>| {
 
     let (mut comments, mut retries, mut events) = (Vec::new(), Vec::new(), Vec::new());
     let mut decoder = Decoder::new();
-    for mut chunk in stream.chunks(usize::from(input.chunk_bytes).max(1)) {
+    for chunk in stream.chunks(usize::from(input.chunk_bytes).max(1)) {
+        let mut chunk = Chunk::new(chunk);
         while let Some(item) = decoder.decode(&mut chunk).expect("far below the limits") {
             match item {
                 Item::Event(event) => events.push(event.to_owned()),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::mem;
 use std::time::Duration;
 
+use crate::chunk::{Chunk, Stretch};
 use crate::grammar::{self, Field};
 use crate::line::{Lines, Piece};
 use crate::open_line::OpenLine;
@@ -36,7 +37,7 @@ enum Found<'c> {
     /// An event, in `pending` and what is borrowed.
     Event,
     /// A comment: in the chunk, or in the open line's buffer.
-    Comment(Option<&'c [u8]>),
+    Comment(Option<&'c str>),
     Retry(Duration),
 }
 
@@ -67,10 +68,10 @@ impl Decoder {
         self.pending.last_event_id()
     }
 
-    /// Takes bytes from the front of `input` up to the next item.
+    /// Takes bytes from the front of `chunk` up to the next item.
     ///
-    /// `None` means that `input` is used up. Call it until then with the same slice, and after that
-    /// with the next chunk.
+    /// `None` means that the chunk is used up. Call it until then with the same chunk, and after
+    /// that with the next one.
     ///
     /// # Errors
     ///
@@ -78,7 +79,7 @@ impl Decoder {
     /// every call answers the same until [`finish`](Self::finish).
     pub fn decode<'d, 'c: 'd>(
         &'d mut self,
-        input: &mut &'c [u8],
+        chunk: &mut Chunk<'c>,
     ) -> Result<Option<Item<'d>>, DecodeError> {
         if let Some(error) = self.failure {
             return Err(error);
@@ -88,7 +89,7 @@ impl Decoder {
             self.pending.clear_event();
         }
         let mut borrowed = Borrowed::default();
-        let found = match self.advance(input, &mut borrowed) {
+        let found = match self.advance(chunk, &mut borrowed) {
             Ok(found) => found,
             Err(error) => {
                 self.failure = Some(error);
@@ -101,7 +102,7 @@ impl Decoder {
         }
         self.pending.keep(&mut borrowed);
         Ok(match found {
-            Some(Found::Comment(text)) => Some(Item::Comment(self.open.comment(text))),
+            Some(Found::Comment(text)) => Some(Item::Comment(text.unwrap_or(self.open.value()))),
             Some(Found::Retry(delay)) => Some(Item::Retry(delay)),
             Some(Found::Event) | None => None,
         })
@@ -117,13 +118,14 @@ impl Decoder {
         *self = Self { limits: self.limits, pending, ..Self::default() };
     }
 
-    /// Takes lines from the front of `input` until one brings something to hand out.
+    /// Takes lines from the front of `chunk` until one brings something to hand out.
+    #[inline]
     fn advance<'c>(
         &mut self,
-        input: &mut &'c [u8],
+        chunk: &mut Chunk<'c>,
         borrowed: &mut Borrowed<'c>,
     ) -> Result<Option<Found<'c>>, DecodeError> {
-        while let Some(piece) = self.lines.next(input) {
+        while let Some(piece) = self.lines.next(chunk) {
             let found = match piece {
                 Piece::Last(line) if !self.open.is_open() => self.take_line(line, borrowed)?,
                 Piece::Last(rest) => {
@@ -147,18 +149,21 @@ impl Decoder {
     #[inline]
     fn take_line<'c>(
         &mut self,
-        line: &'c [u8],
+        line: Stretch<'c>,
         borrowed: &mut Borrowed<'c>,
     ) -> Result<Option<Found<'c>>, DecodeError> {
-        if line.is_empty() {
+        if line.bytes.is_empty() {
             return Ok(self.pending.end_block(borrowed).then_some(Found::Event));
         }
-        let (field, value) = grammar::parse(line);
+        let (field, value) = grammar::parse(line.bytes);
         let event_bytes = match field {
             Field::Data => self.pending.next_line_at(borrowed) + value.len(),
             _ => 0,
         };
-        self.limits.check(line.len(), event_bytes)?;
+        self.limits.check(line.bytes.len(), event_bytes)?;
+        let Some(value) = line.after(line.bytes.len() - value.len()).text else {
+            return Ok(self.take_faulty(field, value, borrowed));
+        };
         match field {
             Field::Data => self.pending.add_data(value, borrowed),
             Field::Type => borrowed.event_type = Some(value),
@@ -170,10 +175,32 @@ impl Decoder {
         Ok(None)
     }
 
+    /// Acts on a line that lies in the chunk as a whole and is not UTF-8: its value is copied, with
+    /// U+FFFD in it.
+    #[cold]
+    fn take_faulty(
+        &mut self,
+        field: Field,
+        value: &[u8],
+        borrowed: &mut Borrowed<'_>,
+    ) -> Option<Found<'static>> {
+        match field {
+            Field::Data => self.pending.add_faulty_data(value, borrowed),
+            Field::Type => self.pending.add_faulty_type(value, borrowed),
+            Field::Id => self.pending.set_faulty_id(value),
+            Field::Comment => {
+                self.open.set_value(value);
+                return Some(Found::Comment(None));
+            }
+            Field::Retry | Field::Unknown => {}
+        }
+        None
+    }
+
     /// Acts on the line that earlier chunks began, at its end.
     fn end_open_line(&mut self) -> Result<Option<Found<'static>>, DecodeError> {
         match self.open.end(&mut self.pending, self.limits)? {
-            Field::Type => self.pending.swap_type(self.open.value_mut()),
+            Field::Type => self.pending.set_type(self.open.value()),
             Field::Id => self.pending.set_id(self.open.value()),
             Field::Retry => return Ok(grammar::retry(self.open.value()).map(Found::Retry)),
             Field::Comment => return Ok(Some(Found::Comment(None))),
@@ -206,7 +233,8 @@ mod tests {
         let mut decoder = Decoder::new();
         let mut found = Vec::new();
         work::reset();
-        for mut chunk in stream.chunks(chunk_bytes) {
+        for chunk in stream.chunks(chunk_bytes) {
+            let mut chunk = Chunk::new(chunk);
             while let Some(item) = decoder.decode(&mut chunk).unwrap() {
                 if let Item::Event(event) = item {
                     found.push(event.data.len());

@@ -24,9 +24,9 @@ impl Event {
     /// the blank line, so the order is for readers.
     pub fn encode(&self) -> Bytes {
         let layout = Layout::of(self);
-        let mut out = BytesMut::with_capacity(layout.encoded_bytes);
+        let mut out = Vec::with_capacity(layout.encoded_bytes);
         layout.write(self, &mut out);
-        out.freeze()
+        out.into()
     }
 
     /// Appends the event's bytes to `out`: the same as [`encode`](Self::encode) makes.
@@ -40,10 +40,10 @@ impl Event {
 impl Comment {
     /// The comment as bytes, with a blank line after it.
     pub fn encode(&self) -> Bytes {
-        let mut out = BytesMut::with_capacity(line_bytes("", self.as_str().len()) + 1);
+        let mut out = Vec::with_capacity(line_bytes("", self.as_str().len()) + 1);
         put_line(&mut out, "", self.as_str().as_bytes());
-        out.extend_from_slice(b"\n");
-        out.freeze()
+        out.put(b"\n");
+        out.into()
     }
 }
 
@@ -52,10 +52,10 @@ impl Comment {
 /// The time is written in whole milliseconds, rounded down, and at most `u64::MAX`.
 pub fn encode_retry(retry: Duration) -> Bytes {
     let retry = Decimal::millis(retry);
-    let mut out = BytesMut::with_capacity(line_bytes("retry", retry.digits().len()) + 1);
+    let mut out = Vec::with_capacity(line_bytes("retry", retry.digits().len()) + 1);
     put_line(&mut out, "retry", retry.digits());
-    out.extend_from_slice(b"\n");
-    out.freeze()
+    out.put(b"\n");
+    out.into()
 }
 
 /// What has to be known of an event before its bytes are written.
@@ -85,7 +85,7 @@ impl Layout {
         Self { encoded_bytes, single_line, retry }
     }
 
-    fn write(&self, event: &Event, out: &mut BytesMut) {
+    fn write(&self, event: &Event, out: &mut impl Output) {
         if let Some(event_type) = &event.event_type {
             put_line(out, "event", event_type.as_str().as_bytes());
         }
@@ -102,7 +102,26 @@ impl Layout {
                 put_line(out, "data", piece);
             }
         }
-        out.extend_from_slice(b"\n");
+        out.put(b"\n");
+    }
+}
+
+/// Where encoded bytes go, with room for all of them.
+trait Output {
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Output for Vec<u8> {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+impl Output for BytesMut {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
     }
 }
 
@@ -111,11 +130,12 @@ fn line_bytes(name: &str, value_bytes: usize) -> usize {
     name.len() + 2 + value_bytes + 1
 }
 
-fn put_line(out: &mut BytesMut, name: &str, value: &[u8]) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\n");
+#[inline]
+fn put_line(out: &mut impl Output, name: &str, value: &[u8]) {
+    out.put(name.as_bytes());
+    out.put(b": ");
+    out.put(value);
+    out.put(b"\n");
 }
 
 /// The lines of a text, split at CR LF, CR and LF. There is always one more than there are breaks,

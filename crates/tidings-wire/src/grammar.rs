@@ -39,12 +39,12 @@ pub(crate) fn parse(line: &[u8]) -> (Field, &[u8]) {
 
 /// The value of a `retry` field: decimal digits and nothing else. A number too large for the type
 /// is its largest.
-pub(crate) fn retry(value: &[u8]) -> Option<Duration> {
+pub(crate) fn retry(value: &str) -> Option<Duration> {
     if value.is_empty() {
         return None;
     }
     let mut millis = 0_u64;
-    for digit in value {
+    for digit in value.bytes() {
         if !digit.is_ascii_digit() {
             return None;
         }

@@ -6,7 +6,7 @@
 //! linear time and bounded memory.
 //!
 //! ```
-//! use tidings_wire::{Decoder, Event, EventId, EventType, Item};
+//! use tidings_wire::{Chunk, Decoder, Event, EventId, EventType, Item};
 //!
 //! let event = Event::new("first line\nsecond line")
 //!     .with_id(EventId::new("42")?)
@@ -16,7 +16,8 @@
 //!
 //! let mut decoder = Decoder::new();
 //! let mut seen = Vec::new();
-//! for mut chunk in frame.chunks(7) {
+//! for chunk in frame.chunks(7) {
+//!     let mut chunk = Chunk::new(chunk);
 //!     while let Some(item) = decoder.decode(&mut chunk)? {
 //!         if let Item::Event(event) = item {
 //!             seen.push((event.event_type.to_owned(), event.data.to_owned()));
@@ -28,7 +29,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod buffer;
+mod chunk;
 mod decode;
 mod encode;
 mod error;
@@ -40,9 +41,11 @@ mod limits;
 mod line;
 mod open_line;
 mod pending;
+mod text;
 #[cfg(test)]
 mod work;
 
+pub use chunk::Chunk;
 pub use decode::Decoder;
 pub use encode::{KEEP_ALIVE, encode_retry};
 pub use error::{DecodeError, InvalidField};

@@ -5,14 +5,16 @@ use std::mem;
 
 use memchr::memchr2;
 
+use crate::chunk::{Chunk, Stretch};
+
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// A stretch of one line.
 pub(crate) enum Piece<'c> {
     /// The line's last bytes; its end has been passed.
-    Last(&'c [u8]),
+    Last(Stretch<'c>),
     /// Bytes of a line whose end is still to come. Never empty.
-    Part(&'c [u8]),
+    Part(Stretch<'c>),
 }
 
 /// What must be remembered of a stream to find its line ends.
@@ -27,42 +29,39 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Takes the next piece of a line from the front of `input`, or `None` when it is used up.
+    /// Takes the next piece of a line from the front of `chunk`, or `None` when it is used up.
     #[inline]
-    pub(crate) fn next<'c>(&mut self, input: &mut &'c [u8]) -> Option<Piece<'c>> {
+    pub(crate) fn next<'c>(&mut self, chunk: &mut Chunk<'c>) -> Option<Piece<'c>> {
         if self.bom_bytes < BOM.len() {
-            let withheld = self.pass_bom(input);
+            let withheld = self.pass_bom(chunk);
             if !withheld.is_empty() {
-                return Some(Piece::Part(withheld));
+                return Some(Piece::Part(Stretch { bytes: withheld, text: None }));
             }
         }
-        if self.after_cr
-            && let Some((first, rest)) = input.split_first()
-        {
+        if self.after_cr && !chunk.rest().is_empty() {
             self.after_cr = false;
-            if *first == b'\n' {
-                *input = rest;
+            if let [b'\n', ..] = chunk.rest() {
+                chunk.pass_byte();
             }
         }
-        if input.is_empty() {
+        let rest = chunk.rest();
+        if rest.is_empty() {
             return None;
         }
-        let Some(end) = find_end(input) else {
-            return Some(Piece::Part(mem::take(input)));
+        let Some(end) = find_end(rest) else {
+            return Some(Piece::Part(chunk.take(rest.len())));
         };
-        let (line, rest) = input.split_at(end);
-        if let Some((ending, rest)) = rest.split_first() {
-            self.after_cr = *ending == b'\r';
-            *input = rest;
-        }
-        Some(Piece::Last(line))
+        let last = chunk.take(end);
+        self.after_cr = matches!(chunk.rest(), [b'\r', ..]);
+        chunk.pass_byte();
+        Some(Piece::Last(last))
     }
 
     /// Passes a byte order mark, once, at the start of the stream. Answers the bytes that looked
     /// like the start of one and are not.
     #[cold]
-    fn pass_bom(&mut self, input: &mut &[u8]) -> &'static [u8] {
-        while let Some((first, rest)) = input.split_first()
+    fn pass_bom(&mut self, chunk: &mut Chunk<'_>) -> &'static [u8] {
+        while let Some(first) = chunk.rest().first()
             && let Some(expected) = BOM.get(self.bom_bytes)
         {
             if first != expected {
@@ -70,7 +69,7 @@ impl Lines {
                 return BOM.get(..withheld).unwrap_or_default();
             }
             self.bom_bytes += 1;
-            *input = rest;
+            chunk.pass_byte();
         }
         &[]
     }

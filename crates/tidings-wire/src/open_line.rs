@@ -3,9 +3,13 @@
 //! Its first bytes are held back until they tell the field. Then data goes straight to the event,
 //! the other values to a buffer, and unknown fields nowhere.
 
+use std::mem;
+
+use crate::chunk::Stretch;
 use crate::grammar::{self, Field, HEAD_BYTES};
 use crate::pending::Pending;
-use crate::{DecodeError, Limits, buffer};
+use crate::text::Text;
+use crate::{DecodeError, Limits};
 
 /// The line that is open, if one is, and the value of the last one that ended.
 #[derive(Default)]
@@ -17,9 +21,7 @@ pub(crate) struct OpenLine {
     /// The field, once it is told.
     field: Option<Field>,
     /// The value so far, of fields other than data.
-    value: Vec<u8>,
-    /// A comment with U+FFFD in it, where it was not UTF-8.
-    replaced: String,
+    value: Text,
 }
 
 impl OpenLine {
@@ -28,28 +30,32 @@ impl OpenLine {
         self.line_bytes > 0
     }
 
-    /// Takes more bytes of the line.
+    /// Takes more of the line.
     pub(crate) fn extend(
         &mut self,
-        bytes: &[u8],
+        stretch: Stretch<'_>,
         pending: &mut Pending,
         limits: Limits,
     ) -> Result<(), DecodeError> {
-        let (field, value) = if let Some(field) = self.field {
-            (field, bytes)
-        } else {
-            let missing = HEAD_BYTES.saturating_sub(self.head.len());
-            let (head, rest) = bytes.split_at(missing.min(bytes.len()));
-            self.line_bytes += head.len();
-            self.head.extend_from_slice(head);
-            if self.head.len() < HEAD_BYTES {
-                // So few bytes are not checked: which limit they exceed is not known yet.
-                return Ok(());
-            }
-            (self.begin_value(pending, limits)?, rest)
-        };
-        self.line_bytes += value.len();
-        self.append(field, value, pending, limits)
+        if let Some(field) = self.field {
+            self.line_bytes += stretch.bytes.len();
+            return self.append(field, stretch, pending, limits);
+        }
+        if self.head.is_empty() && stretch.bytes.len() >= HEAD_BYTES {
+            self.line_bytes += stretch.bytes.len();
+            return self.begin_value(stretch, pending, limits).map(drop);
+        }
+        let missing = HEAD_BYTES.saturating_sub(self.head.len());
+        let (head, rest) = stretch.bytes.split_at(missing.min(stretch.bytes.len()));
+        self.line_bytes += head.len();
+        self.head.extend_from_slice(head);
+        if self.head.len() < HEAD_BYTES {
+            // So few bytes are not checked: which limit they exceed is not known yet.
+            return Ok(());
+        }
+        let field = self.end_head(pending, limits)?;
+        self.line_bytes += rest.len();
+        self.append(field, stretch.after(head.len()), pending, limits)
     }
 
     /// Ends the line. Its value, unless it went to the event, stays until the next open line.
@@ -58,63 +64,79 @@ impl OpenLine {
         pending: &mut Pending,
         limits: Limits,
     ) -> Result<Field, DecodeError> {
-        let field = match self.field.take() {
+        let field = match self.field {
             Some(field) => field,
-            None => self.begin_value(pending, limits)?,
+            None => self.end_head(pending, limits)?,
         };
+        if let Field::Data = field {
+            pending.end_data();
+        }
+        self.value.end();
         self.field = None;
         self.line_bytes = 0;
         Ok(field)
     }
 
     /// The value of the line that has ended.
-    pub(crate) fn value(&self) -> &[u8] {
-        &self.value
-    }
-
-    /// The value of the line that has ended, to be taken out.
-    pub(crate) fn value_mut(&mut self) -> &mut Vec<u8> {
-        &mut self.value
-    }
-
-    /// A comment as text: the given bytes or, without any, the value of the line that has ended.
     #[inline]
-    pub(crate) fn comment<'d>(&'d mut self, bytes: Option<&'d [u8]>) -> &'d str {
-        buffer::text(bytes.unwrap_or(&self.value), &mut self.replaced)
+    pub(crate) fn value(&self) -> &str {
+        self.value.as_str()
     }
 
-    /// Reads the field from the head, and takes the part of the value that is in it.
-    fn begin_value(&mut self, pending: &mut Pending, limits: Limits) -> Result<Field, DecodeError> {
-        buffer::clear(&mut self.value);
-        let mut head = std::mem::take(&mut self.head);
-        let (field, value) = grammar::parse(&head);
-        self.field = Some(field);
-        if let Field::Data = field {
-            pending.begin_data();
-        }
-        self.append(field, value, pending, limits)?;
+    /// Takes a whole value at once.
+    #[cold]
+    pub(crate) fn set_value(&mut self, value: &[u8]) {
+        self.value.clear();
+        self.value.push(Stretch { bytes: value, text: None });
+        self.value.end();
+    }
+
+    /// Begins the value with what has been held back.
+    fn end_head(&mut self, pending: &mut Pending, limits: Limits) -> Result<Field, DecodeError> {
+        let mut head = mem::take(&mut self.head);
+        let stretch = Stretch { bytes: &head, text: None };
+        let field = self.begin_value(stretch, pending, limits)?;
         head.clear();
         self.head = head;
         Ok(field)
     }
 
+    /// Reads the field from the line's first bytes, and takes the part of the value among them.
+    fn begin_value(
+        &mut self,
+        first: Stretch<'_>,
+        pending: &mut Pending,
+        limits: Limits,
+    ) -> Result<Field, DecodeError> {
+        self.value.clear();
+        let (field, value) = grammar::parse(first.bytes);
+        let value = first.after(first.bytes.len() - value.len());
+        self.field = Some(field);
+        if let Field::Data = field {
+            pending.begin_data();
+        }
+        self.append(field, value, pending, limits)?;
+        Ok(field)
+    }
+
     /// Takes bytes of the value, already counted in `line_bytes`.
+    #[inline]
     fn append(
         &mut self,
         field: Field,
-        bytes: &[u8],
+        stretch: Stretch<'_>,
         pending: &mut Pending,
         limits: Limits,
     ) -> Result<(), DecodeError> {
         match field {
             Field::Data => {
-                limits.check(self.line_bytes, pending.data_bytes() + bytes.len())?;
-                pending.append_data(bytes);
+                limits.check(self.line_bytes, pending.data_bytes() + stretch.bytes.len())?;
+                pending.append_data(stretch);
             }
             Field::Unknown => limits.check(self.line_bytes, 0)?,
             Field::Comment | Field::Type | Field::Id | Field::Retry => {
                 limits.check(self.line_bytes, 0)?;
-                self.value.extend_from_slice(bytes);
+                self.value.push(stretch);
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use super::Finding;
 /// The members of the workspace, each with the members it depends on, for whatever purpose.
 const EDGES: &[(&str, &[&str])] = &[
     ("tidings", &["tidings-hub", "tidings-server", "tidings-wire"]),
-    ("tidings-bench", &[]),
+    ("tidings-bench", &["tidings-wire"]),
     ("tidings-hub", &["tidings-wire"]),
     ("tidings-server", &["tidings-hub", "tidings-wire"]),
     ("tidings-wire", &[]),

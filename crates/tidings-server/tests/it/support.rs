@@ -10,7 +10,7 @@ use tidings_server::auth::{self, AuthConfig, KeySource};
 use tidings_server::{
     Lane, RequestLimits, Server, ServerConfig, StreamConfig, TrustedProxies, bind,
 };
-use tidings_wire::{Decoder, Item};
+use tidings_wire::{Chunk, Decoder, Item};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -421,9 +421,10 @@ pub(crate) fn in_seconds(seconds: u64) -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + seconds
 }
 
-fn decode(decoder: &mut Decoder, mut bytes: &[u8]) -> Vec<Seen> {
+fn decode(decoder: &mut Decoder, bytes: &[u8]) -> Vec<Seen> {
+    let mut chunk = Chunk::new(bytes);
     let mut seen = Vec::new();
-    while let Some(item) = decoder.decode(&mut bytes).unwrap() {
+    while let Some(item) = decoder.decode(&mut chunk).unwrap() {
         seen.push(match item {
             Item::Event(event) => Seen::Event {
                 event_type: event.event_type.to_owned(),

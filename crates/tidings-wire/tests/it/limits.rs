@@ -62,6 +62,16 @@ fn of_two_exceeded_limits_the_first_exceeded_is_told() {
     let by_one_byte = Limits { max_line_bytes: 7, max_event_bytes: 1 };
     let found = decode(by_one_byte, "data: data");
     assert_eq!(found.end, Err(DecodeError::LineTooLong { limit: 7 }));
+    for (limits, end) in [
+        (limits, DecodeError::EventTooLarge { limit: 0 }),
+        (by_one_byte, DecodeError::LineTooLong { limit: 7 }),
+    ] {
+        for cut in 1..10 {
+            let (first, second) = b"data: data".split_at(cut);
+            let found = decode_with(&mut Decoder::new().with_limits(limits), [first, second]);
+            assert_eq!(found.end, Err(end), "cut at {cut}");
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidings_wire::{DecodeError, Decoder, Item, OwnedEvent};
+use tidings_wire::{Chunk, DecodeError, Decoder, Item, OwnedEvent};
 
 /// An [`Item`] that owns its texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,8 @@ pub(crate) fn decode_with<'c>(
     chunks: impl IntoIterator<Item = &'c [u8]>,
 ) -> Content {
     let mut items = Vec::new();
-    for mut chunk in chunks {
+    for chunk in chunks {
+        let mut chunk = Chunk::new(chunk);
         loop {
             match decoder.decode(&mut chunk) {
                 Ok(Some(item)) => items.push(item.into()),
@@ -65,7 +66,7 @@ pub(crate) fn decode_with<'c>(
                 Err(error) => return Content { items, end: Err(error) },
             }
         }
-        assert!(chunk.is_empty(), "the decoder leaves nothing behind");
+        assert!(chunk.rest().is_empty(), "the decoder leaves nothing behind");
     }
     Content { items, end: Ok(decoder.last_event_id().to_owned()) }
 }

@@ -12,7 +12,7 @@ use reqwest::{
     header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue},
 };
 use serde::Deserialize;
-use tidings_wire::{Decoder, EventId, EventRef, Item};
+use tidings_wire::{Chunk, Decoder, EventId, EventRef, Item};
 
 use super::{backoff::Backoff, print::Style};
 use crate::{
@@ -126,9 +126,9 @@ impl Session {
                     });
                 }
             };
-            let mut bytes = chunk.as_ref();
+            let mut chunk = Chunk::new(&chunk);
             while let Some(item) =
-                self.decoder.decode(&mut bytes).context("the stream cannot be read")?
+                self.decoder.decode(&mut chunk).context("the stream cannot be read")?
             {
                 match item {
                     Item::Event(event) if is_from_hub(event.event_type) => {

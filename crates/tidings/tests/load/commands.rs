@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, process::Stdio, time::Duration};
 
-use tidings_wire::{Decoder, Item, OwnedEvent};
+use tidings_wire::{Chunk, Decoder, Item, OwnedEvent};
 use tokio::{
     io::AsyncReadExt as _,
     process::{Child, Command},
@@ -118,11 +118,11 @@ impl Curl {
     async fn next(&mut self) -> OwnedEvent {
         loop {
             let printed = std::mem::take(&mut self.printed);
-            let mut input = printed.as_slice();
+            let mut input = Chunk::new(&printed);
             while let Some(item) = self.decoder.decode(&mut input).unwrap() {
                 if let Item::Event(event) = item {
                     let event = event.to_owned();
-                    self.printed = input.to_vec();
+                    self.printed = input.rest().to_vec();
                     return event;
                 }
             }

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
 
 use socket2::SockRef;
-use tidings_wire::{Decoder, Item};
+use tidings_wire::{Chunk, Decoder, Item};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
@@ -99,7 +99,7 @@ impl Stream {
     fn decode(&mut self, piece: &[u8]) {
         let mut body = Vec::with_capacity(piece.len());
         self.chunks.take(piece, &mut body);
-        let mut input = body.as_slice();
+        let mut input = Chunk::new(&body);
         while let Some(item) = self.decoder.decode(&mut input).unwrap() {
             match item {
                 Item::Event(event) => self.events.push_back(Event {

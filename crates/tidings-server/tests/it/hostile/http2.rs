@@ -10,7 +10,7 @@ use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tidings_hub::{HubConfig, Update};
 use tidings_server::{ServerConfig, StreamConfig};
-use tidings_wire::{Decoder, Item};
+use tidings_wire::{Chunk, Decoder, Item};
 use tokio::time::Instant;
 
 use super::harness::{Case, Expected, Harness, case};
@@ -59,8 +59,8 @@ async fn next_data(stream: &mut Response<Incoming>, decoder: &mut Decoder) -> Op
     loop {
         let frame = stream.body_mut().frame().await?.unwrap();
         let data = frame.into_data().unwrap();
-        let mut rest = data.as_ref();
-        while let Some(item) = decoder.decode(&mut rest).unwrap() {
+        let mut chunk = Chunk::new(&data);
+        while let Some(item) = decoder.decode(&mut chunk).unwrap() {
             if let Item::Event(event) = item {
                 return Some(event.data.to_owned());
             }
