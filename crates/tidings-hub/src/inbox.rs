@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use crate::index::NodeKey;
 use crate::shard::SeatKey;
+use crate::subscriber::SubscriberId;
 use crate::update::LoggedUpdate;
 
 /// How many notices of updates may wait, and how many bytes of frames.
@@ -41,12 +42,12 @@ pub(crate) struct News {
     /// Once the shard is too far behind to be given each update: the first one of each node, all later than those of
     /// `notices`. Whoever listens to such a node reads on from the log. So what waits is bounded.
     pub(crate) overdue: HashMap<NodeKey, u64>,
-    /// Who was told to end.
-    pub(crate) ending: Vec<SeatKey>,
+    /// Who was told to end, after all that came before was handed over.
+    pub(crate) ending: Vec<(SeatKey, SubscriberId)>,
 }
 
 impl News {
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.notices.is_empty() && self.overdue.is_empty() && self.ending.is_empty()
     }
 
@@ -73,9 +74,9 @@ impl Inbox {
     }
 
     /// Notes that a subscription was told to end. Gives whom to wake.
-    pub(crate) fn end(&self, seat: SeatKey) -> Option<Waker> {
+    pub(crate) fn end(&self, seat: SeatKey, id: SubscriberId) -> Option<Waker> {
         let mut contents = self.0.lock();
-        contents.news.ending.push(seat);
+        contents.news.ending.push((seat, id));
         contents.waker.take()
     }
 

@@ -16,7 +16,7 @@ use crate::inbox::{Inbox, News};
 use crate::index::{NodeKey, ShardKey};
 use crate::position::Position;
 use crate::read::{Portion, Read};
-use crate::state::{State, may_receive};
+use crate::state::{Seated, State, may_receive};
 use crate::subscriber::Subscriber;
 use crate::subscription::{Delivery, Subscription};
 use crate::update::LoggedUpdate;
@@ -78,12 +78,15 @@ type Row = Vec<SeatKey>;
 /// One subscription of a shard.
 struct Seat<C> {
     subscription: Subscription,
-    /// All updates up to this one are handed over, or noted in `owed`, or not for this subscription.
+    /// All updates up to this one are handed over, or noted in `owed`, or not for this subscription, as none is after its
+    /// end.
     through: u64,
     /// The cursor of one that is behind: the first update it is still owed.
     owed: Option<u64>,
     /// It reads on from the log before it is handed anything.
     is_behind: bool,
+    /// It was told to end, and what came before that is handed over or noted in `owed`.
+    is_ending: bool,
     /// Its first and its last delivery in the plan.
     planned: Option<(u32, u32)>,
     carrier: C,
@@ -145,15 +148,23 @@ impl<C> Shard<C> {
             row.len() - 1
         };
         let start = self.hub.lock().seat(subscription.key(), (self.key, key), list);
-        let (owed, through) = (start.owed, start.through);
-        let is_behind = start.is_behind;
+        let Seated { owed, through, is_behind, is_ending, waker: _not_under_the_lock } = start;
         if is_behind {
             self.roused.push(key);
         }
-        self.seats.insert(Seat { subscription, through, owed, is_behind, planned: None, carrier })
+        let planned = None;
+        self.seats.insert(Seat {
+            subscription,
+            through,
+            owed,
+            is_behind,
+            is_ending,
+            planned,
+            carrier,
+        })
     }
 
-    /// Ends a subscription, while nothing is left to deliver.
+    /// Ends a subscription.
     pub fn remove(&mut self, key: SeatKey) -> Option<C> {
         let seat = self.seats.try_remove(key)?;
         let mut state = self.hub.lock();
@@ -205,24 +216,15 @@ impl<C> Shard<C> {
     pub fn caught_up(&self) -> Option<Position> {
         // Nothing is published meanwhile, so that nothing comes between the looks at the inbox and at the log.
         let state = self.hub.lock();
-        let is_idle = self.news.notices.is_empty() && self.inbox.is_empty();
+        let is_idle = self.news.is_empty() && self.inbox.is_empty();
         is_idle.then(|| state.log.newest_position())
     }
 
     /// Waits for news: updates to deliver, or subscriptions to read. Cancel safe. What came before has to be delivered
     /// first.
     pub fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        debug_assert!(self.news.notices.is_empty(), "what came before is delivered first");
-        if !self.inbox.take(&mut self.news, cx.waker()) {
-            return Poll::Pending;
-        }
-        for key in std::mem::take(&mut self.news.ending) {
-            if let Some(seat) = self.seats.get_mut(key) {
-                seat.is_behind = true;
-                self.roused.push(key);
-            }
-        }
-        Poll::Ready(())
+        debug_assert!(self.news.is_empty(), "what came before is delivered first");
+        if self.inbox.take(&mut self.news, cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Hands over what came, to up to `count` subscriptions; `false` when nothing is left to hand over.
@@ -241,8 +243,10 @@ impl<C> Shard<C> {
         for &key in self.plan.seats.iter().skip(self.plan.done).take(count) {
             self.plan.done += 1;
             let Some(seat) = self.seats.get_mut(key) else { continue };
+            // None where another subscription has the seat by now.
+            let Some((first, _)) = seat.planned.take() else { continue };
             updates.clear();
-            let mut next = seat.planned.take().map(|(first, _)| first);
+            let mut next = Some(first);
             while let Some(planned) = next.and_then(|at| self.plan.deliveries.get(at as usize)) {
                 let notice = self.news.notices.get(planned.notice as usize);
                 updates.extend(notice.map(|notice| &*notice.update));
@@ -264,16 +268,21 @@ impl<C> Shard<C> {
         };
         let mut state = self.hub.lock();
         let (read, owed) = state.read_from(seat.subscription.key(), seat.owed, Portion::LARGE);
+        if seat.owed.is_some() && owed.is_none() {
+            // It has read up to the end of the log as that is now. What comes later is in the inbox, too.
+            seat.through = state.log.next() - 1;
+        }
         seat.owed = owed;
         match read {
-            Read::Ready(delivery) => Next::Delivery(delivery),
             Read::Again => Next::Searching,
-            Read::UpToDate => {
-                // What is published from now on is in the inbox, too.
-                seat.through = state.log.next() - 1;
-                seat.is_behind = false;
-                Next::UpToDate
+            // What it is owed before it ends may be in the inbox yet.
+            Read::Ready(Delivery::Closed(_)) if !seat.is_ending => seat.rest(),
+            Read::Ready(Delivery::Closed(reason)) => {
+                seat.through = u64::MAX;
+                Next::Delivery(Delivery::Closed(reason))
             }
+            Read::Ready(delivery) => Next::Delivery(delivery),
+            Read::UpToDate => seat.rest(),
         }
     }
 
@@ -309,6 +318,7 @@ impl<C> Shard<C> {
         plan.notices = 0;
         self.news.notices.clear();
         self.rouse_overdue();
+        self.rouse_ending();
         false
     }
 
@@ -322,10 +332,31 @@ impl<C> Shard<C> {
                     seat.is_behind = true;
                     self.roused.push(key);
                 }
-                let from = seq.max(seat.through + 1);
+                let from = seq.max(seat.through.saturating_add(1));
                 seat.owed = Some(seat.owed.map_or(from, |owed| owed.min(from)));
             }
         }
+    }
+
+    /// Lets those that were told to end read on, to their end.
+    fn rouse_ending(&mut self) {
+        for (key, id) in self.news.ending.drain(..) {
+            // Another subscription may have the seat by now.
+            let seat = self.seats.get_mut(key);
+            if let Some(seat) = seat.filter(|seat| seat.subscription.subscriber().id == id) {
+                seat.is_ending = true;
+                seat.is_behind = true;
+                self.roused.push(key);
+            }
+        }
+    }
+}
+
+impl<C> Seat<C> {
+    /// Has nothing more to read from the log.
+    fn rest(&mut self) -> Next {
+        self.is_behind = false;
+        Next::UpToDate
     }
 }
 

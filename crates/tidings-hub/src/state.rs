@@ -84,10 +84,14 @@ pub(crate) struct Place {
 pub(crate) struct Seated {
     /// The first update it is still owed.
     pub(crate) owed: Option<u64>,
-    /// The newest update: later ones are noted for the shard.
+    /// The newest update: later ones are noted for the shard. They are not for one that has only its end to read.
     pub(crate) through: u64,
     /// Whether it has something to read.
     pub(crate) is_behind: bool,
+    /// Whether it was told to end.
+    pub(crate) is_ending: bool,
+    /// Whom it woke before. To drop it may run code that uses the hub, so that is not for under the lock.
+    pub(crate) waker: Option<Waker>,
 }
 
 /// Subscriptions that were told to end.
@@ -356,13 +360,15 @@ impl State {
         (shard, seat): (ShardKey, SeatKey),
         mut list: impl FnMut(NodeKey) -> usize,
     ) -> Seated {
-        let through = self.log.next() - 1;
-        let Some(member) = self.members.get_mut(key) else {
-            return Seated { through, ..Seated::default() };
-        };
+        let Some(member) = self.members.get_mut(key) else { return Seated::default() };
         let served = std::mem::replace(&mut member.served, Served::InShard { shard, seat });
-        let owed = served.owed();
-        let is_behind = owed.is_some() || member.gap.is_some() || member.closed.is_some();
+        let (owed, waker) = match served {
+            Served::Alone { owed, waker } => (owed, waker),
+            Served::InShard { .. } => (None, None),
+        };
+        let is_ending = member.closed.is_some();
+        let is_behind = owed.is_some() || member.gap.is_some() || is_ending;
+        let through = if is_ending && owed.is_none() { u64::MAX } else { self.log.next() - 1 };
         let mut places = std::mem::take(&mut member.places);
         for place in &mut places {
             if let Some(node) = self.index.node_mut(place.node) {
@@ -374,7 +380,7 @@ impl State {
         if let Some(member) = self.members.get_mut(key) {
             member.places = places;
         }
-        Seated { owed, through, is_behind }
+        Seated { owed, through, is_behind, is_ending, waker }
     }
 
     /// A subscriber's nodes, and its slot in the list of each.
@@ -405,7 +411,7 @@ impl State {
             closing.wakers.extend(match &mut member.served {
                 Served::Alone { waker, .. } => waker.take(),
                 Served::InShard { shard, seat } => {
-                    self.shards.get(*shard).and_then(|inbox| inbox.end(*seat))
+                    self.shards.get(*shard).and_then(|inbox| inbox.end(*seat, member.subscriber.id))
                 }
             });
         }

@@ -1,6 +1,8 @@
 //! One subscriber in the model: what it is owed, worked out from every update ever published.
 
-use tidings_hub::{CloseReason, Delivery, Gap, LoggedUpdate, Next, Position, SeatKey, Subscription};
+use tidings_hub::{
+    CloseReason, Delivery, Gap, LoggedUpdate, Next, Position, SeatKey, Subscription,
+};
 
 use super::naive::Known;
 use super::operation::SELECTORS;
@@ -286,7 +288,9 @@ impl Listener {
     pub(super) fn has_everything(&self, all: &[Known]) -> bool {
         match self.way {
             Way::Alone(_) => self.idle,
-            Way::InShard { .. } => self.ended || (self.closed.is_none() && self.owed(all).is_empty()),
+            Way::InShard { .. } => {
+                self.ended || (self.closed.is_none() && self.owed(all).is_empty())
+            }
         }
     }
 }

@@ -30,16 +30,34 @@ pub(super) const SELECTORS: [(&str, &[usize]); 12] = [
 pub(super) enum Operation {
     /// One alone, or several together.
     Publish(Vec<Draft>),
-    Subscribe { selectors: Vec<usize>, grants: Vec<usize>, start: From },
-    Read { who: Index, times: usize },
+    Subscribe {
+        selectors: Vec<usize>,
+        grants: Vec<usize>,
+        start: From,
+    },
+    Read {
+        who: Index,
+        times: usize,
+    },
     Leave(Index),
     CloseAll,
     /// One that is served alone goes to a shard. Its carrier there takes so many updates.
-    Adopt { who: Index, shard: usize, room: usize },
+    Adopt {
+        who: Index,
+        shard: usize,
+        room: usize,
+    },
     /// A shard's turn: it looks for news unless it is at it still, and hands them to so many, so many times.
-    Turn { shard: usize, count: usize, times: usize },
+    Turn {
+        shard: usize,
+        count: usize,
+        times: usize,
+    },
     /// A carrier takes so many more updates.
-    MakeRoom { who: Index, room: usize },
+    MakeRoom {
+        who: Index,
+        room: usize,
+    },
     /// A shard ends with all that it serves; another one takes its place.
     DropShard(usize),
     Advance(Duration),
