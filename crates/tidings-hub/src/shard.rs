@@ -281,7 +281,13 @@ impl<C> Shard<C> {
                 seat.through = u64::MAX;
                 Next::Delivery(Delivery::Closed(reason))
             }
-            Read::Ready(delivery) => Next::Delivery(delivery),
+            Read::Ready(delivery) => {
+                if let Delivery::Gap(gap) = &delivery {
+                    // What the gap told of may be in the inbox yet.
+                    seat.through = seat.through.max(gap.before.seq);
+                }
+                Next::Delivery(delivery)
+            }
             Read::UpToDate => seat.rest(),
         }
     }
