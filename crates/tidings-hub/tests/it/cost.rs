@@ -1,7 +1,9 @@
 //! What things cost, without a clock: in allocations, in bytes kept and in subscribers woken. That no more than the
 //! nodes of a topic are touched is a test of the index (`src/index.rs`), where it can be seen.
 
-use tidings_hub::{Hub, Start, Update};
+use std::task::{Context, Waker};
+
+use tidings_hub::{Hub, Shard, Start, Update};
 
 use crate::allocation::{Allocated, allocated};
 use crate::fixture::{
@@ -118,6 +120,82 @@ fn a_subscriber_costs_a_few_hundred_bytes() {
         let each = live_bytes.cast_unsigned() / HOW_MANY;
         assert!(each < 700, "{each} bytes for each subscriber to {selector:?}");
         drop(probes);
+    }
+}
+
+/// A shard with so many subscribers to a topic that have all that was published.
+fn crowd<const N: usize>(hub: &Hub, how_many: usize, selectors: [&str; N]) -> Shard<()> {
+    let mut shard = Shard::new(hub.clone());
+    for _ in 0..how_many {
+        shard.adopt(hub.subscribe(subscriber(&selectors), Start::Live).unwrap(), ());
+    }
+    shard
+}
+
+/// Takes the shard's turn.
+fn turn(shard: &mut Shard<()>) -> usize {
+    let mut delivered = 0;
+    if shard.poll_news(&mut Context::from_waker(Waker::noop())).is_ready() {
+        while shard.deliver(100, |_, (), updates| {
+            delivered += updates.len();
+            updates.len()
+        }) {}
+    }
+    delivered
+}
+
+#[test]
+fn a_publish_costs_the_same_however_many_of_a_shard_subscribe_to_the_topic() {
+    let costs = [10, 10_000].map(|how_many| {
+        let hub = roomy_hub();
+        let mut shard = crowd(&hub, how_many, ["a"]);
+        for _ in 0..10 {
+            publish(&hub, "a", "data");
+            assert_eq!(turn(&mut shard), how_many);
+        }
+        let update = Update::new("a", "data");
+        let (_, publishing) = allocated(|| hub.publish(update).unwrap());
+        // What delivering needs is there from the last time.
+        let (delivered, delivering) = allocated(|| turn(&mut shard));
+        assert_eq!((delivered, delivering.live_bytes), (how_many, 0));
+        publishing
+    });
+    assert_eq!(costs[0], costs[1], "with 10 and with 10,000 subscribers in the shard");
+}
+
+#[test]
+fn a_subscriber_in_a_shard_costs_a_few_hundred_bytes() {
+    const HOW_MANY: usize = 10_000;
+    for selector in ["one/topic", "*", "one/{template}"] {
+        let hub = roomy_hub();
+        let (shard, Allocated { live_bytes, .. }) = allocated(|| crowd(&hub, HOW_MANY, [selector]));
+        // It measures 643 to 707 bytes: what one alone has, its seat, and the room that tables have for more.
+        let each = live_bytes.cast_unsigned() / HOW_MANY;
+        assert!(each < 760, "{each} bytes for each subscriber to {selector:?}");
+        drop(shard);
+    }
+}
+
+#[test]
+fn a_shard_that_never_has_its_turn_costs_a_bounded_amount_of_memory() {
+    const MIB: isize = 1024 * 1024;
+    let long = "x".repeat(2_000);
+    let topics: [&[&str]; 2] = [&["a"], &["a", &long]];
+    let shapes = [(0, topics[0]), (10_000, topics[0]), (0, topics[1])];
+    for (bytes, topics) in shapes {
+        let hub = hub_of(10);
+        let shard = crowd(&hub, 10, ["*"]);
+        let data = "x".repeat(bytes);
+        let publish_many = |how_many| {
+            for _ in 0..how_many {
+                hub.publish(about(topics, &data)).unwrap();
+            }
+        };
+        let ((), Allocated { live_bytes, .. }) = allocated(|| publish_many(20_000));
+        assert!(live_bytes < 6 * MIB, "{live_bytes} bytes after 20,000 updates of {bytes} bytes");
+        let ((), Allocated { live_bytes, .. }) = allocated(|| publish_many(1_000));
+        assert!(live_bytes < 1_000, "{live_bytes} bytes more after a thousand updates more");
+        drop(shard);
     }
 }
 

@@ -115,8 +115,15 @@ pub(crate) struct Probe {
     wakes: Arc<Wakes>,
 }
 
+/// A waker that counts.
 #[derive(Debug, Default)]
-struct Wakes(AtomicUsize);
+pub(crate) struct Wakes(AtomicUsize);
+
+impl Wakes {
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 impl Wake for Wakes {
     fn wake(self: Arc<Self>) {
@@ -145,7 +152,7 @@ impl Probe {
 
     /// How often it was woken.
     pub(crate) fn wakes(&self) -> usize {
-        self.wakes.0.load(Ordering::Relaxed)
+        self.wakes.count()
     }
 
     /// Everything up to where it would have to wait, or to the end.

@@ -1,12 +1,13 @@
 //! The hub against a model of it: every update ever published in one list, and matching by brute force.
 //!
-//! Whatever is done in whatever order, each subscriber gets exactly what matches and it may receive, from where it
-//! began, in order, each once, except what a gap told of; and a gap is told only when something it was owed is lost
-//! or when the id that it came back with is.
+//! Whatever is done in whatever order, each subscriber, served alone or in a shard, gets exactly what matches and it may
+//! receive, from where it began, in order, each once, except what a gap told of; and a gap is told only when something it
+//! was owed is lost or when the id that it came back with is.
 
 mod listener;
 mod naive;
 mod operation;
+mod turns;
 
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ fn run(retention: Retention, operations: Vec<Operation>) {
         let mut model = Model::new(retention);
         for operation in operations {
             match operation {
-                Operation::Publish(draft) => model.publish(&draft),
+                Operation::Publish(drafts) => model.publish(&drafts),
                 Operation::Subscribe { selectors, grants, start } => {
                     model.subscribe(&selectors, &grants, start);
                 }
@@ -48,6 +49,10 @@ fn run(retention: Retention, operations: Vec<Operation>) {
                 }
                 Operation::Leave(who) => model.leave(who),
                 Operation::CloseAll => model.close_all(CloseReason::Drain),
+                Operation::Adopt { who, shard, room } => model.adopt(who, shard, room),
+                Operation::Turn { shard, count, times } => model.turn(shard, count, times),
+                Operation::MakeRoom { who, room } => model.make_room(who, room),
+                Operation::DropShard(shard) => model.drop_shard(shard),
                 Operation::Advance(time) => tokio::time::advance(time).await,
             }
             model.check();

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use proptest::sample::Index;
 use tidings_hub::{
-    CloseReason, Gap, Hub, HubConfig, Position, PublishError, Resume, Retention, Start, Stats,
-    Update,
+    CloseReason, Gap, Hub, HubConfig, Position, PublishError, Receipt, Resume, Retention, Start,
+    Stats, Update,
 };
 use tokio::time::Instant;
 
 use super::listener::Listener;
-use super::operation::{Draft, From, IDS, KEYS, SELECTORS, TOPICS};
+use super::operation::{Draft, From, IDS, KEYS, SELECTORS, SHARDS, TOPICS};
+use super::turns::{Carrier, Turns};
 use crate::fixture::{Probe, ROOMY, event_id, granted, hub, roomy_hub};
 
 /// An update as it was published.
@@ -37,12 +38,17 @@ pub(super) struct Model {
     evicted: usize,
     gaps: u64,
     listeners: Vec<Listener>,
+    /// How many listeners there ever were.
+    listened: usize,
+    shards: [Turns; SHARDS],
 }
 
 impl Model {
     pub(super) fn new(retention: Retention) -> Self {
+        let hub = hub(HubConfig { retention, ..ROOMY });
         Self {
-            hub: hub(HubConfig { retention, ..ROOMY }),
+            shards: std::array::from_fn(|shard| Turns::new(&hub, shard)),
+            hub,
             scale: roomy_hub(),
             topic_bytes: TOPICS.map(topic_bytes),
             key_bytes: KEYS.map(key_bytes),
@@ -51,11 +57,22 @@ impl Model {
             evicted: 0,
             gaps: 0,
             listeners: Vec::new(),
+            listened: 0,
         }
     }
 
-    pub(super) fn publish(&mut self, draft: &Draft) {
-        let result = self.hub.publish(update(draft));
+    pub(super) fn publish(&mut self, drafts: &[Draft]) {
+        let results = match drafts {
+            [draft] => vec![self.hub.publish(update(draft))],
+            several => self.hub.publish_all(several.iter().map(update)),
+        };
+        assert_eq!(results.len(), drafts.len());
+        for (draft, result) in drafts.iter().zip(results) {
+            self.published(draft, result);
+        }
+    }
+
+    fn published(&mut self, draft: &Draft, result: Result<Receipt, PublishError>) {
         let first =
             self.retained().iter().find(|u| draft.key.is_some() && u.draft.key == draft.key);
         if let Some(first) = first {
@@ -78,6 +95,11 @@ impl Model {
             Known { seq, id, draft: draft.clone(), weight: self.weigh(draft), at: Instant::now() };
         for listener in &mut self.listeners {
             listener.published(&known);
+            if let Some((shard, _)) = listener.seat()
+                && listener.asked_for(&known)
+            {
+                self.shards[shard].has_news();
+            }
         }
         self.all.push(known);
         self.evict();
@@ -129,7 +151,9 @@ impl Model {
         let (start, resume, cursor, gap) = self.beginning(start);
         let probe = Probe::open(&self.hub, subscriber, start);
         assert_eq!(probe.subscription.resume(), resume);
-        self.listeners.push(Listener::new(probe, selectors, grants, cursor, gap));
+        self.listened += 1;
+        let listener = Listener::new(self.listened, probe, selectors, grants, cursor, gap);
+        self.listeners.push(listener);
     }
 
     /// How a subscription is asked for, how it begins, with which update, and the gap it is told.
@@ -170,20 +194,69 @@ impl Model {
         let listener = who.index(self.listeners.len());
         let oldest = self.evicted as u64 + 1;
         let before = Position { epoch: self.hub.epoch(), seq: oldest - 1 };
-        if self.listeners[listener].read(&self.all, before) {
+        if self.listeners[listener].read(&self.all, before, &mut self.shards) {
             self.gaps += 1;
         }
     }
 
+    pub(super) fn adopt(&mut self, who: Index, shard: usize, room: usize) {
+        let alone: Vec<_> =
+            (0..self.listeners.len()).filter(|&l| self.listeners[l].seat().is_none()).collect();
+        if alone.is_empty() {
+            return;
+        }
+        let listener = self.listeners.swap_remove(alone[who.index(alone.len())]);
+        let carrier = Carrier { who: listener.id, room };
+        let is_owed = listener.is_owed(&self.all);
+        let turns = &mut self.shards[shard];
+        let adopt = |subscription| turns.shard.adopt(subscription, carrier);
+        self.listeners.push(listener.go_to(shard, self.all.len() as u64, adopt));
+        turns.rouse(&mut self.listeners);
+        assert_eq!(self.listeners[self.listeners.len() - 1].is_behind(), is_owed);
+    }
+
+    pub(super) fn turn(&mut self, shard: usize, count: usize, times: usize) {
+        self.shards[shard].turn((count, times), &self.all, &mut self.listeners);
+    }
+
+    pub(super) fn make_room(&mut self, who: Index, room: usize) {
+        let seats: Vec<_> = self.listeners.iter().filter_map(Listener::seat).collect();
+        if !seats.is_empty() {
+            let (shard, seat) = seats[who.index(seats.len())];
+            self.shards[shard].carrier(seat).room = room;
+        }
+    }
+
+    pub(super) fn drop_shard(&mut self, shard: usize) {
+        self.shards[shard] = Turns::new(&self.hub, shard);
+        self.listeners.retain(|listener| listener.seat().is_none_or(|(its, _)| its != shard));
+    }
+
     pub(super) fn leave(&mut self, who: Index) {
         if !self.listeners.is_empty() {
-            self.listeners.swap_remove(who.index(self.listeners.len()));
+            let who = who.index(self.listeners.len());
+            self.leave_as(who);
+        }
+    }
+
+    fn leave_as(&mut self, who: usize) {
+        let listener = self.listeners.swap_remove(who);
+        if let Some((shard, seat)) = listener.seat() {
+            let carrier = self.shards[shard].shard.remove(seat);
+            assert_eq!(carrier.map(|carrier| carrier.who), Some(listener.id));
         }
     }
 
     pub(super) fn close_all(&mut self, reason: CloseReason) {
-        let open =
-            self.listeners.iter_mut().map(|l| usize::from(l.told_to_end(&self.all, reason))).sum();
+        let mut open = 0;
+        for listener in &mut self.listeners {
+            if listener.told_to_end(&self.all, reason) {
+                open += 1;
+                if let Some((shard, _)) = listener.seat() {
+                    self.shards[shard].has_news();
+                }
+            }
+        }
         assert_eq!(self.hub.close_some(usize::MAX, reason), open);
         assert!(self.listeners.iter().all(Listener::was_woken_as_expected));
     }
@@ -208,17 +281,32 @@ impl Model {
         for listener in &self.listeners {
             assert!(listener.was_woken_as_expected());
         }
+        for shard in &self.shards {
+            shard.check(&self.all, &self.listeners);
+        }
     }
 
     /// Reads everything to the end.
     pub(super) fn finish(mut self) {
         let before = Position { epoch: self.hub.epoch(), seq: self.evicted as u64 };
-        for listener in &mut self.listeners {
-            while !listener.has_everything() {
-                listener.read(&self.all, before);
+        for (shard, seat) in self.listeners.iter().filter_map(Listener::seat) {
+            self.shards[shard].carrier(seat).room = usize::MAX;
+        }
+        for turns in &mut self.shards {
+            while !turns.is_idle() {
+                turns.turn((usize::MAX, usize::MAX), &self.all, &mut self.listeners);
             }
         }
-        self.listeners.clear();
+        for listener in &mut self.listeners {
+            while !listener.has_everything(&self.all) {
+                assert!(listener.seat().is_none() || listener.is_behind(), "nobody would read");
+                listener.read(&self.all, before, &mut self.shards);
+            }
+        }
+        while !self.listeners.is_empty() {
+            self.leave_as(0);
+        }
+        assert!(self.shards.iter().all(|turns| turns.shard.is_empty()));
         assert_eq!(self.hub.stats().subscribers, 0);
     }
 

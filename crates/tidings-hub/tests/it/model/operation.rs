@@ -7,6 +7,7 @@ use proptest::sample::Index;
 
 pub(super) const TOPICS: [&str; 5] = ["a/1", "a/2", "b/1", "b/2", "c"];
 pub(super) const IDS: [&str; 3] = ["x", "y", "z"];
+pub(super) const SHARDS: usize = 2;
 pub(super) const KEYS: [&str; 2] = ["k", "l"];
 
 /// Selectors, and which of `TOPICS` each matches: said here, not asked from what is tested.
@@ -27,11 +28,38 @@ pub(super) const SELECTORS: [(&str, &[usize]); 12] = [
 
 #[derive(Clone, Debug)]
 pub(super) enum Operation {
-    Publish(Draft),
-    Subscribe { selectors: Vec<usize>, grants: Vec<usize>, start: From },
-    Read { who: Index, times: usize },
+    /// One alone, or several together.
+    Publish(Vec<Draft>),
+    Subscribe {
+        selectors: Vec<usize>,
+        grants: Vec<usize>,
+        start: From,
+    },
+    Read {
+        who: Index,
+        times: usize,
+    },
     Leave(Index),
     CloseAll,
+    /// One that is served alone goes to a shard. Its carrier there takes so many updates.
+    Adopt {
+        who: Index,
+        shard: usize,
+        room: usize,
+    },
+    /// A shard's turn: it looks for news unless it is at it still, and hands them to so many, so many times.
+    Turn {
+        shard: usize,
+        count: usize,
+        times: usize,
+    },
+    /// A carrier takes so many more updates.
+    MakeRoom {
+        who: Index,
+        room: usize,
+    },
+    /// A shard ends with all that it serves; another one takes its place.
+    DropShard(usize),
     Advance(Duration),
 }
 
@@ -77,12 +105,19 @@ pub(super) enum From {
 
 pub(super) fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        12 => draft().prop_map(Operation::Publish),
+        12 => draft().prop_map(|draft| Operation::Publish(vec![draft])),
+        2 => prop::collection::vec(draft(), 2..8).prop_map(Operation::Publish),
         5 => (few(SELECTORS.len(), 1..4), few(SELECTORS.len(), 0..3), from())
             .prop_map(|(selectors, grants, start)| Operation::Subscribe { selectors, grants, start }),
         10 => (any::<Index>(), 1..4_usize).prop_map(|(who, times)| Operation::Read { who, times }),
         2 => any::<Index>().prop_map(Operation::Leave),
         1 => Just(Operation::CloseAll),
+        5 => (any::<Index>(), 0..SHARDS, room())
+            .prop_map(|(who, shard, room)| Operation::Adopt { who, shard, room }),
+        8 => (0..SHARDS, 1..4_usize, 0..4_usize)
+            .prop_map(|(shard, count, times)| Operation::Turn { shard, count, times }),
+        4 => (any::<Index>(), room()).prop_map(|(who, room)| Operation::MakeRoom { who, room }),
+        1 => (0..SHARDS).prop_map(Operation::DropShard),
         2 => (1..8_u64).prop_map(|seconds| Operation::Advance(Duration::from_secs(seconds))),
     ]
 }
@@ -102,6 +137,10 @@ fn draft() -> impl Strategy<Value = Draft> {
             key,
             data,
         })
+}
+
+fn room() -> impl Strategy<Value = usize> {
+    prop_oneof![2 => Just(usize::MAX), 3 => 0..5_usize]
 }
 
 fn from() -> impl Strategy<Value = From> {
