@@ -18,6 +18,7 @@ mod log;
 mod position;
 mod presence;
 mod read;
+mod replays;
 mod selector;
 mod shard;
 mod state;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::close::CloseReason;
 use crate::index::SubscriberKey;
 use crate::position::Position;
+use crate::replays::{Answer, Question, Updates};
 use crate::state::{Member, Served, State, may_receive};
 use crate::subscription::{Delivery, Gap};
 use crate::update::LoggedUpdate;
@@ -15,7 +16,7 @@ use crate::update::LoggedUpdate;
 const READ_CANDIDATES: usize = 1024;
 
 /// How much one read gives at the most, so that the lock is held briefly. A single update may be larger.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Portion {
     updates: usize,
     bytes: usize,
@@ -28,6 +29,15 @@ impl Portion {
     pub(crate) const SMALL: Self = Self { updates: 64, bytes: 16 * 1024 };
     /// For one whose carrier keeps only what it can send at once: as much as a socket takes in one go.
     pub(crate) const LARGE: Self = Self { updates: 512, bytes: 128 * 1024 };
+}
+
+/// What was found for a subscriber.
+pub(crate) struct Collected {
+    pub(crate) updates: Vec<Arc<LoggedUpdate>>,
+    /// The first update that it is owed then.
+    pub(crate) owed: Option<u64>,
+    /// All that was looked at is for everybody.
+    is_public: bool,
 }
 
 /// What a read found.
@@ -71,12 +81,12 @@ impl State {
         let (updates, then_owed) = match (&gap, owed) {
             (Some(_), Some(from)) => self.take(key, from.max(oldest), Portion::NOTHING),
             (None, Some(from)) => self.take(key, from, portion),
-            (_, None) => (Vec::new(), None),
+            (_, None) => (None, None),
         };
         let read = if let Some(gap) = gap {
             self.gaps += 1;
             Read::Ready(Delivery::Gap(gap))
-        } else if !updates.is_empty() {
+        } else if let Some(updates) = updates {
             Read::Ready(Delivery::Updates(updates))
         } else if owed.is_some() {
             Read::Again
@@ -86,15 +96,33 @@ impl State {
         (read, then_owed)
     }
 
-    /// Some of the updates from `from` on that a subscriber receives, and the first that it is owed then.
+    /// Some of the updates from `from` on that a subscriber receives, if there are any, and the first that it is owed then.
     fn take(
-        &self,
+        &mut self,
         key: SubscriberKey,
         from: u64,
         portion: Portion,
-    ) -> (Vec<Arc<LoggedUpdate>>, Option<u64>) {
-        let member = self.members.get(key);
-        member.map_or_else(Default::default, |member| self.collect(member, from, portion))
+    ) -> (Option<Updates>, Option<u64>) {
+        let Some(member) = self.members.get(key) else { return (None, None) };
+        // Others with this one selector get the same, unless some of it is private.
+        let question = match member.places.as_slice() {
+            [place] if member.templates.is_empty() => {
+                Some(Question { node: place.node, from, portion, next: self.log.next() })
+            }
+            _ => None,
+        };
+        if let Some((updates, owed)) = question.and_then(|question| self.replays.find(question)) {
+            return (Some(updates), owed);
+        }
+        let Collected { updates, owed, is_public } = self.collect(member, from, portion);
+        if updates.is_empty() {
+            return (None, owed);
+        }
+        let answer: Answer = (updates.into(), owed);
+        if let Some(question) = question.filter(|_| is_public && answer.0.len() > 1) {
+            self.replays.keep(question, &answer);
+        }
+        (Some(answer.0), owed)
     }
 
     /// The newest position, if the subscriber is owed nothing.
@@ -106,31 +134,29 @@ impl State {
 
     /// Some of the updates from `from` on that a subscriber receives, and the first that it is owed then. So
     /// that a cursor's loss is a loss, that one is an update it receives, unless the search for it was given up there.
-    pub(crate) fn collect(
-        &self,
-        member: &Member,
-        from: u64,
-        portion: Portion,
-    ) -> (Vec<Arc<LoggedUpdate>>, Option<u64>) {
-        let mut updates = Vec::new();
+    pub(crate) fn collect(&self, member: &Member, from: u64, portion: Portion) -> Collected {
+        let mut collected = Collected { updates: Vec::new(), owed: None, is_public: true };
         let mut bytes = 0;
         for (looked_at, seq) in self.candidates(member, from).enumerate() {
             if looked_at == READ_CANDIDATES {
-                return (updates, Some(seq));
+                collected.owed = Some(seq);
+                break;
             }
-            let receives = |update: &&Arc<LoggedUpdate>| {
-                may_receive(&member.subscriber, update) && self.matches(member, update)
-            };
-            let Some(update) = self.log.at(seq).filter(receives) else { continue };
+            let Some(update) = self.log.at(seq) else { continue };
+            collected.is_public &= !update.is_private();
+            if !may_receive(&member.subscriber, update) || !self.matches(member, update) {
+                continue;
+            }
             // A large frame goes out by itself, shared, rather than copied behind others.
             let full = bytes > 0 && bytes + update.frame.len() > portion.bytes;
-            if updates.len() == portion.updates || full {
-                return (updates, Some(seq));
+            if collected.updates.len() == portion.updates || full {
+                collected.owed = Some(seq);
+                break;
             }
             bytes += update.frame.len();
-            updates.push(Arc::clone(update));
+            collected.updates.push(Arc::clone(update));
         }
-        (updates, None)
+        collected
     }
 
     /// Whether an update that is a candidate matches a subscriber's selectors. Of those without a template it does.

@@ -22,6 +22,7 @@ use crate::index::{Index, NodeKey, ShardKey, SubscriberKey};
 use crate::log::{Found, Log};
 use crate::position::{Epoch, Position};
 use crate::read::Portion;
+use crate::replays::Replays;
 use crate::selector::{Kind, Selector};
 use crate::shard::SeatKey;
 use crate::subscriber::{Start, Subscriber};
@@ -35,6 +36,7 @@ pub(crate) struct State {
     pub(crate) members: Slab<Member>,
     /// Where to leave notices for each shard.
     pub(crate) shards: Slab<Arc<Inbox>>,
+    pub(crate) replays: Replays,
     pub(crate) published: u64,
     pub(crate) gaps: u64,
     pub(crate) closing: bool,
@@ -107,6 +109,7 @@ impl State {
             index: Index::new(),
             members: Slab::new(),
             shards: Slab::new(),
+            replays: Replays::default(),
             published: 0,
             gaps: 0,
             closing: false,
@@ -225,8 +228,12 @@ impl State {
 
     /// Lets go of what the retention no longer keeps. There is no timer: whoever publishes, subscribes or looks does it.
     pub(crate) fn evict(&mut self, now: Instant) {
+        let oldest = self.log.oldest();
         while let Some(entry) = self.log.evict(now, self.index.retained_bytes()) {
             self.index.evict(&entry);
+        }
+        if self.log.oldest() > oldest {
+            self.replays.forget_before(self.log.oldest());
         }
     }
 
@@ -254,7 +261,7 @@ impl State {
         let served = Served::Alone { owed: None, waker: None };
         let mut member = Member { subscriber, places, templates, served, gap, closed: None };
         if let Some(from) = from {
-            let (_, owed) = self.collect(&member, from, Portion::NOTHING);
+            let owed = self.collect(&member, from, Portion::NOTHING).owed;
             member.served = Served::Alone { owed, waker: None };
         }
         for update in announcements {
@@ -582,6 +589,7 @@ mod tests {
             prop_assert_eq!(state.log.entries(), 0, "{:?}", state.log);
             prop_assert_eq!(state.admission.entries(), 0, "{:?}", state.admission);
             prop_assert!(state.members.is_empty());
+            prop_assert_eq!(state.replays.len(), 0);
             prop_assert!(state.shards.is_empty());
         }
     }

@@ -18,8 +18,8 @@ use crate::update::LoggedUpdate;
 #[derive(Debug)]
 pub enum Delivery {
     /// The next updates in log order, at least one. How many is the hub's choice: one when the subscriber is up to
-    /// date, many when it is behind.
-    Updates(Vec<Arc<LoggedUpdate>>),
+    /// date, many when it is behind. Shared by subscriptions that read the same.
+    Updates(Arc<[Arc<LoggedUpdate>]>),
     /// Updates are lost that the subscriber was owed or, after a resume, may have been. Those that follow come after
     /// the gap.
     Gap(Gap),

@@ -1,9 +1,12 @@
 //! A subscriber that comes back with the last id it saw gets every later matching update once.
 
-use tidings_hub::{Delivery, Epoch, Gap, Position, Resume, Start, Update};
+use std::sync::Arc;
+
+use tidings_hub::{Delivery, Epoch, Gap, Hub, LoggedUpdate, Position, Resume, Start, Update};
 
 use crate::fixture::{
-    Seen, after, earliest, event_id, hub, hub_of, live, publish, roomy_hub, subscriber, updates,
+    Probe, Seen, after, earliest, event_id, granted, hub, hub_of, live, publish, roomy_hub,
+    subscriber, updates,
 };
 
 #[test]
@@ -194,4 +197,27 @@ async fn a_subscriber_that_breaks_off_anywhere_loses_and_doubles_nothing() {
 #[test]
 fn two_hubs_have_two_epochs() {
     assert_ne!(roomy_hub().epoch(), hub(tidings_hub::HubConfig::default()).epoch());
+}
+
+/// What comes next for someone who asks for everything on a topic.
+fn first_read(hub: &Hub, grants: &[&str]) -> Arc<[Arc<LoggedUpdate>]> {
+    let mut probe = Probe::open(hub, granted(&["a"], grants), Start::Earliest);
+    let Some(Delivery::Updates(updates)) = probe.poll() else { panic!("some are owed") };
+    updates
+}
+
+#[test]
+fn those_who_come_back_to_the_same_place_share_one_read() {
+    let hub = roomy_hub();
+    for n in 0..10 {
+        publish(&hub, "a", &n.to_string());
+    }
+    let first = first_read(&hub, &[]);
+    assert!(Arc::ptr_eq(&first, &first_read(&hub, &["a"])), "nothing in it is private");
+    publish(&hub, "a", "10");
+    assert_eq!(first_read(&hub, &[]).len(), 11, "the log has grown");
+    hub.publish(Update::new("a", "11").private()).unwrap();
+    assert_eq!(first_read(&hub, &[]).len(), 11, "not for everybody");
+    assert_eq!(first_read(&hub, &["a"]).len(), 12);
+    assert_eq!(first_read(&hub, &[]).len(), 11, "nor shared with anybody");
 }

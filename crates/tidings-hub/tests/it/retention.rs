@@ -58,8 +58,8 @@ fn an_evicted_update_is_freed_though_a_stuck_subscriber_never_read_it() {
     let stuck = [live(&hub, &["a"]), live(&hub, &["*"]), earliest(&hub, &["{x}"])];
     let mut reader = live(&hub, &["a"]);
     publish(&hub, "a", "1");
-    let Some(Delivery::Updates(mut updates)) = reader.poll() else { panic!("one is owed") };
-    let update = Arc::downgrade(&updates.remove(0));
+    let Some(Delivery::Updates(updates)) = reader.poll() else { panic!("one is owed") };
+    let update = Arc::downgrade(&updates[0]);
     drop(updates);
     assert_eq!(update.strong_count(), 1, "the log alone holds a retained update");
     for _ in 0..3 {

@@ -1,6 +1,7 @@
 //! One stream's socket on the direct lane: what it takes, and what it leaves for later.
 
 use std::io::{self, IoSlice, Read as _, Write as _};
+use std::iter;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use mio::net::TcpStream;
@@ -78,10 +79,12 @@ impl Carrier {
         }
     }
 
-    /// Hands over updates, in order. Gives how many were taken: the socket may have taken part of the last of them only.
+    /// Hands over updates, in order; `joined` is their frames in one piece, where there is one. Gives how many were taken:
+    /// the socket may have taken part of the last of them only.
     pub(super) fn send(
         &mut self,
         updates: &[&LoggedUpdate],
+        joined: Option<&Bytes>,
         (registry, key): (&Registry, SeatKey),
         tally: &mut Tally,
         now: Instant,
@@ -94,8 +97,13 @@ impl Carrier {
             return 0;
         }
         let mut taken = 0;
-        for some in updates.chunks(MAX_SLICES) {
-            let mut left = match self.write_frames(some) {
+        let together = if joined.is_some() { updates.len() } else { MAX_SLICES };
+        for some in updates.chunks(together.max(1)) {
+            let written = match joined {
+                Some(joined) => self.write_slices(iter::once(joined)),
+                None => self.write_frames(some),
+            };
+            let mut left = match written {
                 Ok(written) => written,
                 Err(error) => {
                     self.fail(&error);
@@ -105,7 +113,7 @@ impl Carrier {
             let held = left.min(self.rest.len());
             self.rest.advance(held);
             left -= held;
-            let mut of_these = 0;
+            let mut of_these = 0_usize;
             for update in some {
                 let length = update.frame.len();
                 if left == 0 {
@@ -117,7 +125,9 @@ impl Carrier {
                 left -= left.min(length);
                 of_these += 1;
                 tally.update(update, self.script.opened_at(), now);
-                self.script.told(update, now);
+            }
+            if let Some(last) = of_these.checked_sub(1).and_then(|last| some.get(last)) {
+                self.script.told(last, now);
             }
             taken += of_these;
             if of_these < some.len() || !self.rest.is_empty() {
@@ -175,9 +185,13 @@ impl Carrier {
         {
             return retried(|| self.socket.write(&update.frame));
         }
-        let frames = updates.iter().map(|update| &update.frame);
-        let slices: Vec<IoSlice<'_>> =
-            std::iter::once(&self.rest).chain(frames).map(|bytes| IoSlice::new(bytes)).collect();
+        self.write_slices(updates.iter().map(|update| &update.frame))
+    }
+
+    /// Writes the rest and what follows it.
+    fn write_slices<'a>(&mut self, bytes: impl Iterator<Item = &'a Bytes>) -> io::Result<usize> {
+        let rest = iter::once(IoSlice::new(&self.rest));
+        let slices: Vec<IoSlice<'_>> = rest.chain(bytes.map(|bytes| IoSlice::new(bytes))).collect();
         retried(|| self.socket.write_vectored(&slices))
     }
 

@@ -8,6 +8,7 @@
 mod calendar;
 mod carrier;
 mod head;
+mod joined;
 mod shard;
 mod tally;
 

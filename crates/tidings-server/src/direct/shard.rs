@@ -14,6 +14,7 @@ use tracing::warn;
 use super::Newcomer;
 use super::calendar::Calendar;
 use super::carrier::Carrier;
+use super::joined::Joined;
 use super::tally::Tally;
 use crate::metrics::Metrics;
 use crate::script::GRACE;
@@ -43,6 +44,7 @@ pub(super) struct ShardTask {
     ready: VecDeque<SeatKey>,
     /// The streams on which something has happened that may have to be seen to.
     touched: Vec<SeatKey>,
+    joined: Joined,
     /// The drain time is over.
     is_over: bool,
     tally: Tally,
@@ -79,6 +81,7 @@ impl ShardTask {
             calendar: Calendar::new(),
             ready: VecDeque::new(),
             touched: Vec::new(),
+            joined: Joined::default(),
             is_over: false,
             tally: Tally::default(),
             metrics: Arc::clone(&shared.metrics),
@@ -129,7 +132,7 @@ impl ShardTask {
             let Self { shard, sockets, tally, touched, .. } = self;
             let registry = sockets.registry();
             let is_more = shard.deliver(SLICE, |key, carrier, updates| {
-                let taken = carrier.send(updates, (registry, key), tally, now);
+                let taken = carrier.send(updates, None, (registry, key), tally, now);
                 if carrier.needs_a_look() {
                     touched.push(key);
                 }
@@ -213,18 +216,21 @@ impl ShardTask {
     /// Reads on for some of those that are behind.
     fn catch_up(&mut self) {
         for _ in 0..BATCH {
-            let Some(key) = self.ready.pop_front() else { return };
+            let Some(key) = self.ready.pop_front() else { break };
             if self.read_on(key) {
                 self.ready.push_back(key);
             }
             self.touched.push(key);
+        }
+        if self.ready.is_empty() {
+            self.joined.forget();
         }
     }
 
     /// Reads on for one that is behind, and tells whether there may be more that its socket takes now.
     fn read_on(&mut self, key: SeatKey) -> bool {
         let now = Instant::now();
-        let Self { shard, sockets, tally, .. } = self;
+        let Self { shard, sockets, tally, joined, .. } = self;
         let registry = sockets.registry();
         for _ in 0..READS {
             let takes_more =
@@ -236,8 +242,9 @@ impl ShardTask {
             let Some(carrier) = shard.carrier(key) else { return false };
             match next {
                 Next::Delivery(Delivery::Updates(updates)) => {
+                    let joined = joined.of(&updates);
                     let updates: Vec<&LoggedUpdate> = updates.iter().map(AsRef::as_ref).collect();
-                    let taken = carrier.send(&updates, (registry, key), tally, now);
+                    let taken = carrier.send(&updates, joined, (registry, key), tally, now);
                     if let Some(refused) = updates.get(taken) {
                         shard.put_back(key, refused.position);
                     }
