@@ -4,11 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mio::{Interest, Token};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpListener;
 
-use crate::sockets::Sockets;
+use crate::sockets::Listener;
 
 /// How many connections may wait to be accepted: enough for a reconnect storm, where the kernel allows it.
 const BACKLOG: i32 = 4_096;
@@ -31,45 +30,29 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// The runtime's own listener would enter each socket into the runtime's epoll instance. One whose first request is a
 /// stream for the direct lane leaves again at once, and has never needed that.
 #[derive(Debug)]
-pub(crate) struct Acceptor {
-    listener: mio::net::TcpListener,
-    sockets: Sockets,
-}
+pub(crate) struct Acceptor(Listener);
 
 impl Acceptor {
     /// Takes over a listener, and sets the options that its connections inherit from it.
     ///
     /// # Errors
-    /// When the system refuses an option, or has no epoll instance to give.
+    /// When the system refuses an option, or the runtime the listener.
     pub(crate) fn new(listener: TcpListener, peer_timeout: Duration) -> io::Result<Self> {
         let options = SockRef::from(&listener);
         // An event is one small write that must not wait for an acknowledgement of the one before.
         options.set_tcp_nodelay(true)?;
         options.set_tcp_user_timeout(Some(peer_timeout))?;
-        let mut listener = mio::net::TcpListener::from_std(listener.into_std()?);
-        let sockets = Sockets::new()?;
-        sockets.registry().register(&mut listener, Token(0), Interest::READABLE)?;
-        Ok(Self { listener, sockets })
+        Ok(Self(Listener::new(listener.into_std()?)?))
     }
 
     /// Waits for a connection. Cancel safe.
     ///
     /// # Errors
     /// When one could not be accepted. Others can be, later.
-    pub(crate) async fn accept(&mut self) -> io::Result<(std::net::TcpStream, SocketAddr)> {
+    pub(crate) async fn accept(&self) -> io::Result<(std::net::TcpStream, SocketAddr)> {
         // However many come, those that came get their turn.
         tokio::task::consume_budget().await;
-        loop {
-            match self.listener.accept() {
-                Ok((socket, peer)) => return Ok((socket.into(), peer)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.sockets.happened().await;
-                    // Only that something has happened is of interest.
-                    while self.sockets.take()?.is_some() {}
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        self.0.accept().await
     }
 }
 
@@ -82,7 +65,7 @@ mod tests {
         const TIMEOUT: Duration = Duration::from_secs(7);
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
-        let mut acceptor = Acceptor::new(listener, TIMEOUT).unwrap();
+        let acceptor = Acceptor::new(listener, TIMEOUT).unwrap();
         let _client = std::net::TcpStream::connect(address).unwrap();
         let (socket, _) = acceptor.accept().await.unwrap();
         let options = SockRef::from(&socket);

@@ -69,16 +69,16 @@ impl Server {
         if let Some(admin) = admin {
             admin::spawn(admin, self.clone(), Arc::clone(&pulse))?;
         }
-        let mut acceptor = Acceptor::new(listener, self.0.config.stream.peer_timeout)?;
+        let acceptor = Acceptor::new(listener, self.0.config.stream.peer_timeout)?;
         let edge = Arc::new(Edge::new(self.clone())?);
         pulse.set_ready(true);
         let run = async {
             tokio::select! {
-                never = edge.accept(&mut acceptor) => match never {},
+                never = edge.accept(&acceptor) => match never {},
                 () = shutdown => {}
             }
             pulse.set_ready(false);
-            edge.drain(&mut acceptor).await;
+            edge.drain(&acceptor).await;
         };
         tokio::select! {
             () = run => Ok(()),
@@ -100,7 +100,7 @@ impl Edge {
     }
 
     /// Refuses what is new, closes what is open spread over the drain time, and cuts what remains.
-    async fn drain(self: &Arc<Self>, acceptor: &mut Acceptor) {
+    async fn drain(self: &Arc<Self>, acceptor: &Acceptor) {
         let hub = self.server.hub();
         let over = Instant::now() + self.server.0.config.drain;
         info!(streams = hub.stats().subscribers, "draining");
@@ -141,7 +141,7 @@ impl Edge {
         }
     }
 
-    async fn accept(self: &Arc<Self>, acceptor: &mut Acceptor) -> Infallible {
+    async fn accept(self: &Arc<Self>, acceptor: &Acceptor) -> Infallible {
         let shared = &self.server.0;
         loop {
             match acceptor.accept().await {

@@ -1,6 +1,7 @@
-//! An epoll instance of a task's own, and how the task waits for it. Many sockets then cost the runtime one registration.
+//! Sockets that the runtime does not know one by one: an epoll instance of a task's own, and a listener.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use mio::{Events, Poll, Registry};
@@ -43,13 +44,44 @@ impl Sockets {
         }
     }
 
-    /// Takes the next happenings, if there are any.
+    /// Takes some of what has happened. Gives whether there may be more, too.
     ///
     /// # Errors
     /// When the kernel does not tell.
-    pub(crate) fn take(&mut self) -> io::Result<Option<(&Events, &Registry)>> {
+    pub(crate) fn take(&mut self) -> io::Result<(&Events, &Registry, bool)> {
         let poll = self.poll.get_mut();
         poll.poll(&mut self.events, Some(Duration::ZERO))?;
-        Ok((!self.events.is_empty()).then(|| (&self.events, poll.registry())))
+        let is_full = self.events.iter().count() == EVENTS;
+        Ok((&self.events, poll.registry(), is_full))
+    }
+}
+
+/// A listener that leaves the sockets it accepts out of the runtime.
+#[derive(Debug)]
+pub(crate) struct Listener(AsyncFd<mio::net::TcpListener>);
+
+impl Listener {
+    /// # Errors
+    /// When the runtime does not take it.
+    pub(crate) fn new(listener: std::net::TcpListener) -> io::Result<Self> {
+        let listener = mio::net::TcpListener::from_std(listener);
+        #[expect(unsafe_code, reason = "the runtime's own listener enters what it accepts")]
+        // SAFETY: as above. The descriptor is the listener's own until it is dropped.
+        let listener = unsafe { AsyncFd::register_with_interest(listener, Interest::READABLE)? };
+        Ok(Self(listener))
+    }
+
+    /// Accepts a connection, whose socket does not block. Cancel safe.
+    ///
+    /// # Errors
+    /// When one could not be accepted. Others can be, later.
+    pub(crate) async fn accept(&self) -> io::Result<(std::net::TcpStream, SocketAddr)> {
+        loop {
+            let mut ready = self.0.readable().await?;
+            let accepted = ready.try_io(|listener| listener.get_ref().accept());
+            if let Ok(accepted) = accepted {
+                return accepted.map(|(socket, peer)| (socket.into(), peer));
+            }
+        }
     }
 }

@@ -151,9 +151,8 @@ impl ShardTask {
         let now = Instant::now();
         let Self { shard, sockets, ready, touched, scratch, .. } = self;
         loop {
-            let (events, registry) = match sockets.take() {
-                Ok(Some(happened)) => happened,
-                Ok(None) => return,
+            let (events, registry, is_more) = match sockets.take() {
+                Ok(happened) => happened,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
                     warn!(%error, "the kernel does not tell what happens on the streams' sockets");
@@ -178,6 +177,9 @@ impl ShardTask {
                     ready.push_back(key);
                 }
                 touched.push(key);
+            }
+            if !is_more {
+                return;
             }
         }
     }
