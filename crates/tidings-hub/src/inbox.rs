@@ -12,7 +12,7 @@ use crate::shard::SeatKey;
 use crate::subscriber::SubscriberId;
 use crate::update::LoggedUpdate;
 
-/// How many notices of updates may wait, and how many bytes of frames.
+/// How many notices of updates may wait, and how many bytes of updates.
 const MAX_NOTICES: usize = 16 * 1024;
 const MAX_NOTICE_BYTES: usize = 4 * 1024 * 1024;
 
@@ -24,12 +24,17 @@ pub(crate) struct Notice {
 }
 
 /// What waits for a shard.
-#[derive(Debug, Default)]
-pub(crate) struct Inbox(Mutex<Contents>);
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    contents: Mutex<Contents>,
+    max_notices: usize,
+    max_bytes: usize,
+}
 
 #[derive(Debug, Default)]
 struct Contents {
     news: News,
+    /// What the updates of the notices keep in memory, each once.
     bytes: usize,
     waker: Option<Waker>,
 }
@@ -39,7 +44,7 @@ struct Contents {
 pub(crate) struct News {
     /// In log order.
     pub(crate) notices: Vec<Notice>,
-    /// Once the shard is too far behind to be given each update: the first one of each node, all later than those of
+    /// Once the shard is too far behind to be given each update: the first one of each node, none before those of
     /// `notices`. Whoever listens to such a node reads on from the log. So what waits is bounded.
     pub(crate) overdue: HashMap<NodeKey, u64>,
     /// Who was told to end, after all that came before was handed over.
@@ -58,16 +63,31 @@ impl News {
     }
 }
 
+impl Default for Inbox {
+    fn default() -> Self {
+        Self::new(MAX_NOTICES, MAX_NOTICE_BYTES)
+    }
+}
+
 impl Inbox {
+    /// An inbox in which so many notices may wait, and so many bytes of updates beside one that may be larger.
+    pub(crate) fn new(max_notices: usize, max_bytes: usize) -> Self {
+        Self { contents: Mutex::default(), max_notices, max_bytes }
+    }
+
     /// Notes an update for the subscribers that a node has in this shard. Gives whom to wake.
     pub(crate) fn notify(&self, update: &Arc<LoggedUpdate>, node: NodeKey) -> Option<Waker> {
-        let mut contents = self.0.lock();
+        let mut contents = self.contents.lock();
         let Contents { news, bytes, waker } = &mut *contents;
-        let is_full = news.notices.len() >= MAX_NOTICES || *bytes >= MAX_NOTICE_BYTES;
-        if is_full || !news.overdue.is_empty() {
+        let is_full = news.notices.len() >= self.max_notices || *bytes >= self.max_bytes;
+        if is_full {
             news.overdue.entry(node).or_insert(update.position.seq);
         } else {
-            *bytes += update.frame.len();
+            // It is noted for each of its nodes in turn.
+            let is_new = news.notices.last().is_none_or(|last| !Arc::ptr_eq(&last.update, update));
+            if is_new {
+                *bytes += update.weight() + update.topics().map(str::len).sum::<usize>();
+            }
             news.notices.push(Notice { update: Arc::clone(update), node });
         }
         waker.take()
@@ -75,16 +95,20 @@ impl Inbox {
 
     /// Notes that a subscription was told to end. Gives whom to wake.
     pub(crate) fn end(&self, seat: SeatKey, id: SubscriberId) -> Option<Waker> {
-        let mut contents = self.0.lock();
+        let mut contents = self.contents.lock();
         contents.news.ending.push((seat, id));
         contents.waker.take()
     }
 
     /// Exchanges what came for `taken`, which is emptied; `false`, and `waker` is noted, when nothing did.
     pub(crate) fn take(&self, taken: &mut News, waker: &Waker) -> bool {
-        let mut contents = self.0.lock();
+        let mut contents = self.contents.lock();
         if contents.news.is_empty() {
-            contents.waker = Some(waker.clone());
+            let is_known = contents.waker.as_ref().is_some_and(|known| known.will_wake(waker));
+            let replaced = if is_known { None } else { contents.waker.replace(waker.clone()) };
+            drop(contents);
+            // To drop a waker may run code that uses the hub, and so this inbox.
+            drop(replaced);
             return false;
         }
         taken.clear();
@@ -94,6 +118,79 @@ impl Inbox {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.lock().news.is_empty()
+        self.contents.lock().news.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn update(seq: u64, topics: &[&str]) -> Arc<LoggedUpdate> {
+        let epoch = "abcdefgh".parse().unwrap();
+        Arc::new(LoggedUpdate {
+            position: crate::Position { epoch, seq },
+            id: tidings_wire::EventId::default(),
+            frame: bytes::Bytes::from_static(&[0; 100]),
+            logged_at: tokio::time::Instant::now(),
+            topics: topics.iter().map(|&topic| topic.into()).collect(),
+            private: false,
+            has_own_id: false,
+            idempotency: None,
+        })
+    }
+
+    /// Notes an update on each of these nodes for each seq, and gives what is taken then: the notices and what is overdue.
+    fn noted(
+        inbox: &Inbox,
+        updates: &[(u64, &[NodeKey])],
+        topics: &[&str],
+    ) -> (Vec<(u64, NodeKey)>, Vec<(NodeKey, u64)>) {
+        for &(seq, nodes) in updates {
+            let update = update(seq, topics);
+            nodes.iter().for_each(|&node| drop(inbox.notify(&update, node)));
+        }
+        let mut news = News::default();
+        assert!(inbox.take(&mut news, Waker::noop()));
+        let notices = news.notices.iter().map(|n| (n.update.position.seq, n.node)).collect();
+        let mut overdue: Vec<_> = news.overdue.into_iter().collect();
+        overdue.sort_unstable();
+        (notices, overdue)
+    }
+
+    #[test]
+    fn what_is_too_much_is_noted_by_the_first_update_of_each_node() {
+        let inbox = Inbox::new(3, usize::MAX);
+        let (notices, overdue) =
+            noted(&inbox, &[(1, &[7]), (2, &[7, 8]), (3, &[7]), (4, &[8, 9]), (5, &[9, 7])], &[]);
+        assert_eq!(notices, [(1, 7), (2, 7), (2, 8)]);
+        assert_eq!(overdue, [(7, 3), (8, 4), (9, 4)]);
+        // There is room again, once it was taken.
+        assert_eq!(noted(&inbox, &[(6, &[7])], &[]), (vec![(6, 7)], Vec::new()));
+    }
+
+    #[test]
+    fn nothing_is_noted_by_itself_after_something_was_overdue() {
+        let inbox = Inbox::new(1, usize::MAX);
+        let (notices, overdue) = noted(&inbox, &[(1, &[7, 8]), (2, &[7])], &[]);
+        assert_eq!((notices, overdue), (vec![(1, 7)], vec![(7, 2), (8, 1)]));
+    }
+
+    #[test]
+    fn an_update_counts_its_bytes_once_however_many_nodes_it_has() {
+        let weight = update(1, &[]).weight();
+        let inbox = Inbox::new(usize::MAX, 2 * weight + 1);
+        let (notices, overdue) =
+            noted(&inbox, &[(1, &[1, 2, 3, 4, 5]), (2, &[1, 2]), (3, &[1]), (4, &[1])], &[]);
+        assert_eq!((notices.len(), overdue), (8, vec![(1, 4)]));
+    }
+
+    /// Only frames were counted: 16,384 small updates of a thousand long topics each could wait, gigabytes.
+    #[test]
+    fn the_topics_of_an_update_count_as_they_are_kept_with_it() {
+        let long = "x".repeat(1_000);
+        let inbox = Inbox::new(usize::MAX, 2_000);
+        let (notices, overdue) = noted(&inbox, &[(1, &[1]), (2, &[1]), (3, &[1])], &[&long]);
+        assert_eq!((notices.len(), overdue), (2, vec![(1, 3)]));
     }
 }

@@ -396,9 +396,9 @@ mod tests {
                 + (self.nodes.len() - 1)
         }
 
-        /// How many subscribers the nodes list, each once for each node.
+        /// How many subscribers the nodes list or count for shards, each once for each node.
         pub(crate) fn listed_subscribers(&self) -> usize {
-            self.nodes.iter().map(|(_, node)| node.subscribers.len()).sum()
+            self.nodes.iter().map(|(_, node)| node.count()).sum()
         }
     }
 

@@ -124,7 +124,11 @@ pub enum Next {
 impl<C> Shard<C> {
     /// A shard without subscriptions.
     pub fn new(hub: Hub) -> Self {
-        let inbox = Arc::new(Inbox::default());
+        Self::with_inbox(hub, Inbox::default())
+    }
+
+    fn with_inbox(hub: Hub, inbox: Inbox) -> Self {
+        let inbox = Arc::new(inbox);
         let key = hub.lock().shards.insert(Arc::clone(&inbox));
         Self {
             hub,
@@ -270,7 +274,7 @@ impl<C> Shard<C> {
         let (read, owed) = state.read_from(seat.subscription.key(), seat.owed, Portion::LARGE);
         if seat.owed.is_some() && owed.is_none() {
             // It has read up to the end of the log as that is now. What comes later is in the inbox, too.
-            seat.through = state.log.next() - 1;
+            seat.through = seat.through.max(state.log.next() - 1);
         }
         seat.owed = owed;
         match read {
@@ -328,7 +332,8 @@ impl<C> Shard<C> {
         false
     }
 
-    /// Lets all who listen to a node with overdue updates read on from the log.
+    /// Lets all who listen to a node with overdue updates read on from the log. The first of those may not be for them: if
+    /// the log has let go of it before they read, they are told a gap that may have cost them nothing.
     fn rouse_overdue(&mut self) {
         for (node, seq) in self.news.overdue.drain() {
             let row = self.rows.get(&node);
@@ -426,5 +431,243 @@ impl<C> Drop for Shard<C> {
 impl<C> fmt::Debug for Shard<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shard").field("seats", &self.seats.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
+    use super::*;
+    use crate::{Epoch, Grants, HubConfig, Retention, Selector, Start, SubscriberId, Update};
+
+    impl<C> Shard<C> {
+        pub(crate) fn key(&self) -> ShardKey {
+            self.key
+        }
+
+        /// Who listens to a node.
+        pub(crate) fn listed(&self, node: NodeKey) -> &[SeatKey] {
+            self.rows.get(&node).map(Vec::as_slice).unwrap_or_default()
+        }
+
+        /// How many subscriptions and nodes it knows.
+        pub(crate) fn entries(&self) -> usize {
+            self.seats.len() + self.rows.len()
+        }
+    }
+
+    const TOPICS: [&str; 3] = ["a", "b", "c"];
+    /// Selectors, and which topics each matches.
+    const SELECTORS: [(&[&str], &[usize]); 5] = [
+        (&["a"], &[0]),
+        (&["b", "c"], &[1, 2]),
+        (&["*"], &[0, 1, 2]),
+        (&["{x}", "a"], &[0, 1, 2]),
+        (&["c"], &[2]),
+    ];
+
+    /// What somebody has been given.
+    #[derive(Debug, Default)]
+    struct Given {
+        seqs: Vec<u64>,
+        /// The first and the last of what is lost, gap by gap.
+        lost: Vec<(u64, u64)>,
+        /// The first that can follow.
+        next: u64,
+        /// How many more it takes.
+        room: usize,
+    }
+
+    impl Given {
+        fn take(&mut self, updates: &[&LoggedUpdate]) -> usize {
+            assert!(!updates.is_empty());
+            let taken = updates.len().min(self.room);
+            self.room -= taken;
+            for update in &updates[..taken] {
+                let seq = update.position.seq;
+                assert!(seq >= self.next, "{seq} after {}", self.next);
+                self.next = seq + 1;
+                self.seqs.push(seq);
+            }
+            taken
+        }
+
+        fn told(&mut self, gap: &crate::Gap) {
+            let last = gap.before.seq;
+            let first = last + 1 - gap.missed.unwrap();
+            assert!(first >= self.next, "{first} was given or told before {}", self.next);
+            self.next = last + 1;
+            self.lost.push((first, last));
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Publish { topics: Vec<usize>, times: usize },
+        Turn { count: usize, times: usize },
+        Join(usize),
+        Read(Index),
+        MakeRoom(Index, usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let topics = prop::collection::vec(0..TOPICS.len(), 1..3);
+        prop_oneof![
+            6 => (topics, 1..5_usize).prop_map(|(topics, times)| Step::Publish { topics, times }),
+            3 => (1..4_usize, 1..6_usize).prop_map(|(count, times)| Step::Turn { count, times }),
+            2 => (0..SELECTORS.len()).prop_map(Step::Join),
+            4 => any::<Index>().prop_map(Step::Read),
+            2 => (any::<Index>(), 0..6_usize).prop_map(|(who, room)| Step::MakeRoom(who, room)),
+        ]
+    }
+
+    /// A shard whose inbox holds next to nothing.
+    struct Trial {
+        hub: Hub,
+        shard: Shard<Given>,
+        /// What was published, by its topics.
+        published: Vec<Vec<usize>>,
+        /// Who there is, which topics it asked for and after which update.
+        listeners: Vec<(SeatKey, &'static [usize], u64)>,
+        is_delivering: bool,
+    }
+
+    impl Trial {
+        fn new(max_notices: usize, max_bytes: usize, max_updates: usize) -> Self {
+            let retention = Retention { max_updates, max_bytes: usize::MAX, max_age: None };
+            let config = HubConfig { retention, ..HubConfig::default() };
+            let hub = Hub::new(Epoch::random().unwrap(), config, None);
+            let shard = Shard::with_inbox(hub.clone(), Inbox::new(max_notices, max_bytes));
+            Self { hub, shard, published: Vec::new(), listeners: Vec::new(), is_delivering: false }
+        }
+
+        fn take(&mut self, step: Step) {
+            let some = |who: Index, of: &[(SeatKey, _, _)]| {
+                of.get(who.index(of.len().max(1))).map(|l| l.0)
+            };
+            match step {
+                Step::Publish { topics, times } => {
+                    for _ in 0..times {
+                        let names = topics.iter().map(|&topic| TOPICS[topic].to_owned()).collect();
+                        let update = Update { topics: names, ..Update::default() };
+                        self.hub.publish(update).unwrap();
+                        self.published.push(topics.clone());
+                    }
+                }
+                Step::Turn { count, times } => self.turn(count, times),
+                Step::Join(which) => {
+                    let subscriber = Subscriber {
+                        id: SubscriberId::random().unwrap(),
+                        selectors: SELECTORS[which].0.iter().map(|&s| Selector::new(s)).collect(),
+                        grants: Grants::none(),
+                        user: None,
+                        address: None,
+                        payload: None,
+                    };
+                    let subscription = self.hub.subscribe(subscriber, Start::Live).unwrap();
+                    let seat = self.shard.adopt(subscription, Given::default());
+                    self.listeners.push((seat, SELECTORS[which].1, self.published.len() as u64));
+                }
+                Step::Read(who) => {
+                    if let Some(seat) = some(who, &self.listeners) {
+                        self.read(seat);
+                    }
+                }
+                Step::MakeRoom(who, room) => {
+                    if let Some(seat) = some(who, &self.listeners) {
+                        self.shard.carrier(seat).unwrap().room = room;
+                    }
+                }
+            }
+        }
+
+        fn turn(&mut self, count: usize, times: usize) {
+            let cx = &mut Context::from_waker(Waker::noop());
+            self.is_delivering = self.is_delivering || self.shard.poll_news(cx).is_ready();
+            for _ in 0..times {
+                self.is_delivering = self.is_delivering
+                    && self.shard.deliver(count, |_, given, updates| given.take(updates));
+            }
+        }
+
+        /// Answers whether there may be more.
+        fn read(&mut self, seat: SeatKey) -> bool {
+            if self.shard.carrier(seat).unwrap().room == 0 {
+                return true;
+            }
+            match self.shard.read(seat) {
+                Next::Delivery(Delivery::Updates(updates)) => {
+                    let updates: Vec<&LoggedUpdate> = updates.iter().map(AsRef::as_ref).collect();
+                    let taken = self.shard.carrier(seat).unwrap().take(&updates);
+                    if let Some(refused) = updates.get(taken) {
+                        self.shard.put_back(seat, refused.position);
+                    }
+                }
+                Next::Delivery(Delivery::Gap(gap)) => self.shard.carrier(seat).unwrap().told(&gap),
+                Next::Delivery(Delivery::Closed(reason)) => panic!("nothing was closed: {reason}"),
+                Next::Searching => {}
+                Next::UpToDate => return false,
+            }
+            true
+        }
+
+        /// Lets all have everything, and compares. Gives how many gaps were told.
+        fn finish(mut self) -> usize {
+            for &(seat, ..) in &self.listeners {
+                self.shard.carrier(seat).unwrap().room = usize::MAX;
+            }
+            while self.shard.caught_up().is_none() {
+                self.turn(usize::MAX, 100);
+            }
+            for (seat, ..) in self.listeners.clone() {
+                while self.read(seat) {}
+            }
+            let mut gaps = 0;
+            for (seat, topics, since) in self.listeners {
+                let given = self.shard.remove(seat).unwrap();
+                gaps += given.lost.len();
+                let is_lost =
+                    |seq| given.lost.iter().any(|&(first, last)| first <= seq && seq <= last);
+                let matching = |seq: &u64| {
+                    let known = &self.published[usize::try_from(seq - 1).unwrap()];
+                    *seq > since && known.iter().any(|topic| topics.contains(topic))
+                };
+                let all = 1..=self.published.len() as u64;
+                let expected: Vec<_> = all.filter(matching).filter(|&seq| !is_lost(seq)).collect();
+                assert_eq!(given.seqs, expected, "but for {:?}", given.lost);
+            }
+            assert_eq!(self.shard.entries(), 0);
+            gaps
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn an_inbox_that_overflows_loses_nothing_that_the_log_has(
+            max_notices in 1..8_usize,
+            max_bytes in prop_oneof![Just(usize::MAX), 1..2_000_usize],
+            steps in prop::collection::vec(step(), 1..60),
+        ) {
+            let mut trial = Trial::new(max_notices, max_bytes, usize::MAX);
+            steps.into_iter().for_each(|step| trial.take(step));
+            prop_assert_eq!(trial.finish(), 0);
+        }
+
+        #[test]
+        fn what_an_inbox_that_overflows_loses_is_told(
+            max_notices in 1..8_usize,
+            max_updates in 1..8_usize,
+            steps in prop::collection::vec(step(), 1..60),
+        ) {
+            let mut trial = Trial::new(max_notices, usize::MAX, max_updates);
+            steps.into_iter().for_each(|step| trial.take(step));
+            trial.finish();
+        }
     }
 }

@@ -452,33 +452,92 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Grants, Retention, Selector, SubscriberId};
+    use crate::{Grants, Hub, Retention, Selector, Shard, SubscriberId, Subscription};
 
     const TEXTS: [&str; 8] = ["a/1", "a/2", "b", "*", "a/{x}", "{x}", "{+x}", "a/{x}/{y}"];
     const MAX_AGE: Duration = Duration::from_mins(1);
 
-    fn subscriber(selectors: &[usize]) -> Arc<Subscriber> {
-        Arc::new(Subscriber {
-            id: SubscriberId::random().unwrap(),
-            selectors: selectors.iter().map(|&text| Selector::new(TEXTS[text])).collect(),
-            grants: Grants::none(),
-            user: Some("user".into()),
-            address: Some([192, 0, 2, 1].into()),
-            payload: None,
-        })
+    /// Everybody, those in shards and those alone.
+    struct Everybody {
+        hub: Hub,
+        alone: Vec<Subscription>,
+        shards: [Shard<()>; 2],
     }
 
-    /// The nodes' lists of subscribers and the members' places agree.
-    fn check_places(state: &State) {
-        let mut places = 0;
-        for (key, member) in &state.members {
-            places += member.places.len();
-            for place in &member.places {
-                let node = state.index.node(place.node).unwrap();
-                assert_eq!(node.subscribers.get(place.slot), Some(&key));
+    impl Everybody {
+        fn new() -> Self {
+            let retention =
+                Retention { max_updates: 5, max_bytes: usize::MAX, max_age: Some(MAX_AGE) };
+            let config = HubConfig { retention, ..HubConfig::default() };
+            let hub = Hub::new(Epoch::random().unwrap(), config, None);
+            let shards = [(); 2].map(|()| Shard::new(hub.clone()));
+            Self { hub, alone: Vec::new(), shards }
+        }
+
+        fn publish(&self, texts: &[usize], key: usize) {
+            let update = Update {
+                topics: texts.iter().map(|&text| TEXTS[text].to_owned()).collect(),
+                id: Some(tidings_wire::EventId::new(TEXTS[texts[0]]).unwrap()),
+                idempotency_key: Some(key.to_string().into()),
+                ..Update::default()
+            };
+            self.hub.publish(update).ok();
+        }
+
+        fn subscribe(&mut self, selectors: &[usize]) {
+            let newcomer = Subscriber {
+                id: SubscriberId::random().unwrap(),
+                selectors: selectors.iter().map(|&text| Selector::new(TEXTS[text])).collect(),
+                grants: Grants::none(),
+                user: Some("user".into()),
+                address: Some([192, 0, 2, 1].into()),
+                payload: None,
+            };
+            self.alone.push(self.hub.subscribe(newcomer, Start::Earliest).unwrap());
+        }
+
+        /// One of those alone leaves, or goes to a shard.
+        fn move_on(&mut self, which: prop::sample::Index, shard: Option<usize>) {
+            if self.alone.is_empty() {
+                return;
+            }
+            let subscription = self.alone.swap_remove(which.index(self.alone.len()));
+            if let Some(shard) = shard {
+                self.shards[shard].adopt(subscription, ());
             }
         }
-        assert_eq!(state.index.listed_subscribers(), places);
+
+        /// One leaves a shard.
+        fn leave_shard(&mut self, which: prop::sample::Index, shard: usize) {
+            let seats: Vec<_> = self.shards[shard].keys().collect();
+            if !seats.is_empty() {
+                assert!(self.shards[shard].remove(seats[which.index(seats.len())]).is_some());
+            }
+        }
+
+        /// The lists of subscribers, of the nodes and of the shards, and the members' places agree.
+        fn check_places(&self) {
+            let state = self.hub.lock();
+            let mut places = 0;
+            let shard_of = |key| self.shards.iter().find(|shard| shard.key() == key).unwrap();
+            for (key, member) in &state.members {
+                places += member.places.len();
+                for place in &member.places {
+                    let node = state.index.node(place.node).unwrap();
+                    match member.served {
+                        Served::Alone { .. } => {
+                            assert_eq!(node.subscribers.get(place.slot), Some(&key));
+                        }
+                        Served::InShard { shard, seat } => {
+                            let listed = shard_of(shard).listed(place.node);
+                            assert_eq!(listed.get(place.slot), Some(&seat));
+                            assert!(node.shards.contains(&(shard, listed.len())));
+                        }
+                    }
+                }
+            }
+            assert_eq!(state.index.listed_subscribers(), places);
+        }
     }
 
     proptest! {
@@ -488,46 +547,42 @@ mod tests {
         #[test]
         fn nothing_is_left_when_all_have_left_and_every_update_is_evicted(
             steps in prop::collection::vec(
-                (0..3_u8, prop::collection::vec(0..TEXTS.len(), 1..5), any::<prop::sample::Index>()),
+                (
+                    0..8_u8,
+                    prop::collection::vec(0..TEXTS.len(), 1..5),
+                    any::<prop::sample::Index>(),
+                    0..2_usize,
+                ),
                 1..60,
             ),
         ) {
-            let retention =
-                Retention { max_updates: 5, max_bytes: usize::MAX, max_age: Some(MAX_AGE) };
-            let config = HubConfig { retention, ..HubConfig::default() };
-            let mut state = State::new(Epoch::random().unwrap(), config);
-            let now = Instant::now();
-            let mut keys = Vec::new();
-            for (step, texts, which) in steps {
+            let mut everybody = Everybody::new();
+            for (step, texts, which, shard) in steps {
                 match step {
-                    0 => {
-                        let topics = texts.iter().map(|&text| TEXTS[text].to_owned()).collect();
-                        let update = Update { topics, ..Update::default() }.normalised();
-                        let id = tidings_wire::EventId::new(TEXTS[texts[0]]).unwrap();
-                        let update = update.with_id(id).with_idempotency_key(which.index(9).to_string());
-                        state.publish(update, now, &mut Vec::new()).ok();
-                    }
-                    1 => {
-                        let newcomer = subscriber(&texts);
-                        let opened = state.subscribe(newcomer, Start::Earliest, Vec::new(), now, &mut Vec::new());
-                        keys.push(opened.unwrap().0);
-                    }
-                    _ if keys.is_empty() => {}
-                    _ => {
-                        let key = keys.swap_remove(which.index(keys.len()));
-                        prop_assert!(state.leave(key).is_some());
-                    }
+                    0 | 1 => everybody.publish(&texts, which.index(9)),
+                    2 | 3 => everybody.subscribe(&texts),
+                    4 => everybody.move_on(which, None),
+                    5 | 6 => everybody.move_on(which, Some(shard)),
+                    _ => everybody.leave_shard(which, shard),
                 }
-                check_places(&state);
+                everybody.check_places();
             }
-            for key in keys {
-                state.leave(key);
+            let Everybody { hub, alone, shards } = everybody;
+            drop(alone);
+            for mut shard in shards {
+                for seat in shard.keys().collect::<Vec<_>>() {
+                    shard.remove(seat);
+                }
+                prop_assert_eq!(shard.entries(), 0);
             }
-            state.evict(now + MAX_AGE + Duration::from_secs(1));
+            let mut state = hub.lock();
+            state.evict(Instant::now() + MAX_AGE + Duration::from_secs(1));
             prop_assert_eq!(state.index.entries(), 0, "{:?}", state.index);
+            prop_assert_eq!(state.index.listed_subscribers(), 0, "{:?}", state.index);
             prop_assert_eq!(state.log.entries(), 0, "{:?}", state.log);
             prop_assert_eq!(state.admission.entries(), 0, "{:?}", state.admission);
             prop_assert!(state.members.is_empty());
+            prop_assert!(state.shards.is_empty());
         }
     }
 }
