@@ -1,7 +1,9 @@
 //! What things cost, without a clock: in allocations, in bytes kept and in subscribers woken. That no more than the
 //! nodes of a topic are touched is a test of the index (`src/index.rs`), where it can be seen.
 
-use tidings_hub::{Hub, Start, Update};
+use std::task::{Context, Waker};
+
+use tidings_hub::{Hub, Shard, Start, Update};
 
 use crate::allocation::{Allocated, allocated};
 use crate::fixture::{
@@ -118,6 +120,80 @@ fn a_subscriber_costs_a_few_hundred_bytes() {
         let each = live_bytes.cast_unsigned() / HOW_MANY;
         assert!(each < 700, "{each} bytes for each subscriber to {selector:?}");
         drop(probes);
+    }
+}
+
+/// A shard with so many subscribers to a topic that have all that was published.
+fn crowd<const N: usize>(hub: &Hub, how_many: usize, selectors: [&str; N]) -> Shard<()> {
+    let mut shard = Shard::new(hub.clone());
+    for _ in 0..how_many {
+        shard.adopt(hub.subscribe(subscriber(&selectors), Start::Live).unwrap(), ());
+    }
+    shard
+}
+
+/// Takes the shard's turn.
+fn turn(shard: &mut Shard<()>) -> usize {
+    let mut delivered = 0;
+    if shard.poll_news(&mut Context::from_waker(Waker::noop())).is_ready() {
+        while shard.deliver(100, |_, (), updates| {
+            delivered += updates.len();
+            updates.len()
+        }) {}
+    }
+    delivered
+}
+
+#[test]
+fn a_publish_costs_the_same_however_many_of_a_shard_subscribe_to_the_topic() {
+    let costs = [10, 10_000].map(|how_many| {
+        let hub = roomy_hub();
+        let mut shard = crowd(&hub, how_many, ["a"]);
+        // The first two find an inbox that never held any; what is needed later is there from the last time.
+        [(); 5].map(|()| {
+            let update = Update::new("a", "data");
+            let (_, cost) = allocated(|| hub.publish(update).unwrap());
+            assert_eq!(turn(&mut shard), how_many);
+            cost
+        })
+    });
+    assert_eq!(costs[0], costs[1], "with 10 and with 10,000 subscribers in the shard");
+}
+
+#[test]
+fn a_subscriber_in_a_shard_costs_a_few_hundred_bytes() {
+    const HOW_MANY: usize = 10_000;
+    for selector in ["one/topic", "*", "one/{template}"] {
+        let hub = roomy_hub();
+        let (shard, Allocated { live_bytes, .. }) = allocated(|| crowd(&hub, HOW_MANY, [selector]));
+        // It measures 643 to 707 bytes: what one alone has, its seat, and the room that tables have for more.
+        let each = live_bytes.cast_unsigned() / HOW_MANY;
+        assert!(each < 760, "{each} bytes for each subscriber to {selector:?}");
+        drop(shard);
+    }
+}
+
+#[test]
+fn a_shard_that_never_has_its_turn_costs_a_bounded_amount_of_memory() {
+    const MIB: isize = 1024 * 1024;
+    let shapes: [(&str, Shape); 3] = [
+        ("small", |_| Update::new("a", "x")),
+        ("large", |_| Update::new("a", "x".repeat(10_000))),
+        ("a long topic each", |n| Update::new(format!("{n:01000}"), "x")),
+    ];
+    for (shape, update) in shapes {
+        let hub = hub_of(10);
+        let shard = crowd(&hub, 10, ["*"]);
+        let publish_many = |how_many| {
+            for n in 0..how_many {
+                hub.publish(update(n)).unwrap();
+            }
+        };
+        let ((), Allocated { live_bytes, .. }) = allocated(|| publish_many(20_000));
+        assert!(live_bytes < 6 * MIB, "{live_bytes} bytes after 20,000 updates, {shape}");
+        let ((), Allocated { live_bytes, .. }) = allocated(|| publish_many(1_000));
+        assert!(live_bytes < 1_000, "{live_bytes} bytes more after a thousand more, {shape}");
+        drop(shard);
     }
 }
 

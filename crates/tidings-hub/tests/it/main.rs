@@ -21,4 +21,5 @@ mod private;
 mod refusal;
 mod resume;
 mod retention;
+mod shard;
 mod waking;
