@@ -1,6 +1,7 @@
 //! The server's tests.
 //!
 //! - `auth_*`: whose tokens count: where they are found, what they say, keys of every algorithm, key sets that rotate.
+//! - `direct`: what is particular to the direct lane, and that many streams on few shards get everything in order.
 //! - `guarantees`: one test for each line of `docs/guarantees.md`.
 //! - `health`: the probes, of a stuck hub too.
 //! - `hostile`: bad input gets a clear error and changes nothing.
@@ -23,6 +24,7 @@ mod auth_jwks;
 mod auth_keys;
 mod auth_support;
 mod auth_tokens;
+mod direct;
 mod guarantees;
 mod health;
 mod hostile;

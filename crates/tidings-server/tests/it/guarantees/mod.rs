@@ -5,7 +5,7 @@ mod drain;
 mod limits;
 mod log;
 mod resume;
-mod slow;
+pub(crate) mod slow;
 // What stands in for a cut cable is Linux's.
 #[cfg(target_os = "linux")]
 mod vanished;

@@ -20,10 +20,10 @@ const MAX_STUCK_BYTES: isize = 96 * 1024;
 
 /// What the kernel keeps between a server and a client where both are made with it: little, so that a client that does
 /// not read is soon noticed.
-pub(super) const SMALL_BYTES: u32 = 8 * 1024;
+pub(crate) const SMALL_BYTES: u32 = 8 * 1024;
 
 /// A server whose connections have send buffers of this size.
-pub(super) async fn with_send_buffers(
+pub(crate) async fn with_send_buffers(
     bytes: u32,
     hub: HubConfig,
     config: ServerConfig,
@@ -32,7 +32,7 @@ pub(super) async fn with_send_buffers(
 }
 
 /// The same with its admin listener, and that one's address.
-pub(super) async fn with_send_buffers_and_admin(
+pub(crate) async fn with_send_buffers_and_admin(
     bytes: u32,
     hub: HubConfig,
     config: ServerConfig,
@@ -50,7 +50,7 @@ fn listener_with(bytes: u32) -> TcpListener {
 }
 
 /// A client whose receive buffer is of this size.
-pub(super) async fn with_receive_buffer(bytes: u32, server: &TestServer) -> Client {
+pub(crate) async fn with_receive_buffer(bytes: u32, server: &TestServer) -> Client {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(bytes).unwrap();
     Client::new(socket.connect(server.address).await.unwrap())
