@@ -80,7 +80,7 @@ impl Inbox {
         let mut contents = self.contents.lock();
         let Contents { news, bytes, waker } = &mut *contents;
         let is_full = news.notices.len() >= self.max_notices || *bytes >= self.max_bytes;
-        if is_full || !news.overdue.is_empty() {
+        if is_full {
             news.overdue.entry(node).or_insert(update.position.seq);
         } else {
             // It is noted for each of its nodes in turn.

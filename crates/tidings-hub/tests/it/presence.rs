@@ -38,7 +38,8 @@ impl Announcer for Herald {
     }
 }
 
-fn hub(config: HubConfig) -> Hub {
+/// A hub that announces who comes and goes.
+pub(crate) fn hub(config: HubConfig) -> Hub {
     Hub::new(Epoch::random().unwrap(), config, Some(Box::new(Herald::default())))
 }
 
