@@ -140,15 +140,16 @@ mod tests {
         })
     }
 
+    type Notices = Vec<(u64, NodeKey)>;
+    type Overdue = Vec<(NodeKey, u64)>;
+
     /// Notes an update on each of these nodes for each seq, and gives what is taken then: the notices and what is overdue.
-    fn noted(
-        inbox: &Inbox,
-        updates: &[(u64, &[NodeKey])],
-        topics: &[&str],
-    ) -> (Vec<(u64, NodeKey)>, Vec<(NodeKey, u64)>) {
+    fn noted(inbox: &Inbox, updates: &[(u64, &[NodeKey])], topics: &[&str]) -> (Notices, Overdue) {
         for &(seq, nodes) in updates {
             let update = update(seq, topics);
-            nodes.iter().for_each(|&node| drop(inbox.notify(&update, node)));
+            for &node in nodes {
+                drop(inbox.notify(&update, node));
+            }
         }
         let mut news = News::default();
         assert!(inbox.take(&mut news, Waker::noop()));

@@ -655,7 +655,9 @@ mod tests {
             steps in prop::collection::vec(step(), 1..60),
         ) {
             let mut trial = Trial::new(max_notices, max_bytes, usize::MAX);
-            steps.into_iter().for_each(|step| trial.take(step));
+            for step in steps {
+                trial.take(step);
+            }
             prop_assert_eq!(trial.finish(), 0);
         }
 
@@ -666,7 +668,9 @@ mod tests {
             steps in prop::collection::vec(step(), 1..60),
         ) {
             let mut trial = Trial::new(max_notices, usize::MAX, max_updates);
-            steps.into_iter().for_each(|step| trial.take(step));
+            for step in steps {
+                trial.take(step);
+            }
             trial.finish();
         }
     }

@@ -128,7 +128,8 @@ async fn a_request_behind_that_for_a_stream_is_not_answered_and_does_no_harm() {
 
 /// The data of an update far larger than what the kernel takes at once, each place of it told by its text.
 fn large(n: usize) -> String {
-    (0..20_000).map(|place| format!("{n}.{place} ")).collect()
+    let places: Vec<_> = (0..20_000).map(|place| format!("{n}.{place} ")).collect();
+    places.concat()
 }
 
 #[tokio::test]
