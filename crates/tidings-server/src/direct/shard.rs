@@ -224,9 +224,6 @@ impl ShardTask {
             }
             self.touched.push(key);
         }
-        if self.ready.is_empty() {
-            self.joined.forget();
-        }
     }
 
     /// Reads on for one that is behind, and tells whether there may be more that its socket takes now.
@@ -271,6 +268,8 @@ impl ShardTask {
     /// Does what is due by now.
     fn keep_appointments(&mut self) {
         let now = Instant::now();
+        // A replay that nobody asks for any more is kept no longer than to the next keep-alive.
+        self.joined.forget();
         let caught_up = self.shard.caught_up();
         while let Some((tick, keys)) = self.calendar.take_due(now) {
             for key in keys {
