@@ -41,6 +41,8 @@ pub(crate) fn serve(port: u16, keep_alive: bool) -> Result<()> {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     listener.set_reuse_address(true)?;
     listener.set_nonblocking(true)?;
+    // Inherited by what it accepts. No server that sends events waits for an acknowledgement of the one before.
+    listener.set_tcp_nodelay(true)?;
     listener.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
     listener.listen(BACKLOG)?;
     let epoll = sys::Epoll::new()?;

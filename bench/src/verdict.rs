@@ -74,11 +74,11 @@ const BARS: &[Bar] = bars! {
     "selectors" "tidings" "beyond" Value, AtMost 20.0 "µs" "publish among 1,000 templates, beyond its deliveries";
     "publish" "tidings" "ndjson_core" Value, AtLeast 300_000.0 "/s" "NDJSON updates per second of server CPU";
     "shards" "tidings" "cpu_ratio" Value, AtMost 1.1 "x one core" "two server cores: CPU per event";
-    "codec" "tidings lent" "decode_llm_1400" OfRivals, AtLeast 1.5 "x fastest crate" "decode a language model's chunks, cut at 1,400 B";
+    "codec" "tidings lent" "decode_llm_1400" OfRivals, AtLeast 1.5 "x fastest crate" "decode a language model's chunks, events lent, cut at 1,400 B";
     "codec" "tidings lent" "decode_llm_16384" OfRivals, AtLeast 1.5 "x fastest crate" "the same, cut at 16 KiB";
-    "codec" "tidings lent" "decode_update_1400" OfRivals, AtLeast 1.5 "x fastest crate" "decode id, event and data, cut at 1,400 B";
+    "codec" "tidings lent" "decode_update_1400" OfRivals, AtLeast 1.5 "x fastest crate" "decode id, event and data, events lent, cut at 1,400 B";
     "codec" "tidings lent" "decode_update_16384" OfRivals, AtLeast 1.5 "x fastest crate" "the same, cut at 16 KiB";
-    "codec" "tidings lent" "decode_line_1400" OfRivals, AtLeast 1.5 "x fastest crate" "decode a line of 4 MiB, cut at 1,400 B";
+    "codec" "tidings lent" "decode_line_1400" OfRivals, AtLeast 1.5 "x fastest crate" "decode a line of 4 MiB, events lent, cut at 1,400 B";
     "codec" "tidings lent" "decode_line_16384" OfRivals, AtLeast 1.5 "x fastest crate" "the same, cut at 16 KiB";
     "codec" "tidings lent" "decode_line_1400" OfRivals, AtLeast 20.0 "x fastest crate" "a line of 4 MiB, far ahead, cut at 1,400 B";
     "codec" "tidings lent" "decode_line_16384" OfRivals, AtLeast 20.0 "x fastest crate" "the same, cut at 16 KiB";

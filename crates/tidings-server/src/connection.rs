@@ -290,7 +290,11 @@ impl AsyncRead for Socket {
                         buf.advance(read);
                         return Poll::Ready(Ok(()));
                     }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error)
+                        if matches!(
+                            error.kind(),
+                            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                        ) => {}
                     Err(error) => return Poll::Ready(Err(error)),
                 },
                 Found::All => {

@@ -112,7 +112,10 @@ async fn speak_http1(
     let (Some(direct), Some((head, stream))) = (&edge.direct, take_stream(taken)) else { return };
     match socket {
         Ok(socket) => direct.carry(socket, &head, stream, count).await,
-        Err(error) => debug!(%error, "a stream's socket could not be taken over"),
+        Err(error) => {
+            debug!(%error, "a stream's socket could not be taken over");
+            fate.note(CloseReason::WriteError);
+        }
     }
 }
 

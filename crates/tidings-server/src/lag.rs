@@ -13,6 +13,26 @@ use prometheus_client::metrics::MetricType;
 const BOUNDS_MICROS: [u64; 11] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000, 10_000_000];
 
+/// Lags that were counted by one thread.
+#[derive(Debug, Default)]
+pub(crate) struct Lags {
+    /// As in the histogram.
+    buckets: [u64; BOUNDS_MICROS.len() + 1],
+    sum_micros: u64,
+}
+
+impl Lags {
+    /// Counts a delivery that took so long.
+    pub(crate) fn observe(&mut self, lag: Duration) {
+        let micros = u64::try_from(lag.as_micros()).unwrap_or(u64::MAX);
+        let bucket = BOUNDS_MICROS.partition_point(|bound| *bound < micros);
+        if let Some(bucket) = self.buckets.get_mut(bucket) {
+            *bucket += 1;
+        }
+        self.sum_micros = self.sum_micros.saturating_add(micros);
+    }
+}
+
 /// Clones count together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LagHistogram(Arc<Counts>);
@@ -25,14 +45,14 @@ struct Counts {
 }
 
 impl LagHistogram {
-    /// Counts `count` deliveries that took `lag` each.
-    pub(crate) fn observe(&self, lag: Duration, count: u64) {
-        let micros = u64::try_from(lag.as_micros()).unwrap_or(u64::MAX);
-        let bucket = BOUNDS_MICROS.partition_point(|bound| *bound < micros);
-        if let Some(bucket) = self.0.buckets.get(bucket) {
-            bucket.fetch_add(count, Ordering::Relaxed);
+    /// Adds what was counted elsewhere.
+    pub(crate) fn add(&self, lags: &Lags) {
+        for (bucket, count) in self.0.buckets.iter().zip(lags.buckets) {
+            if count > 0 {
+                bucket.fetch_add(count, Ordering::Relaxed);
+            }
         }
-        self.0.sum_micros.fetch_add(micros.saturating_mul(count), Ordering::Relaxed);
+        self.0.sum_micros.fetch_add(lags.sum_micros, Ordering::Relaxed);
     }
 }
 
@@ -63,9 +83,13 @@ mod tests {
     #[test]
     fn deliveries_are_counted_under_the_first_bound_that_they_do_not_exceed() {
         let lag = LagHistogram::default();
-        lag.observe(Duration::from_micros(100), 3);
-        lag.observe(Duration::from_micros(101), 1);
-        lag.observe(Duration::from_mins(1), 2);
+        for micros in [[100, 100], [100, 101], [60_000_000, 60_000_000]] {
+            let mut lags = Lags::default();
+            for micros in micros {
+                lags.observe(Duration::from_micros(micros));
+            }
+            lag.add(&lags);
+        }
         let mut registry = Registry::default();
         registry.register("lag", "Lag", lag);
         let mut text = String::new();

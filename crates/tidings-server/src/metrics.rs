@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -14,7 +13,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tidings_hub::{CloseReason, LoggedUpdate, Resume, Stats};
 use tokio::time::Instant;
 
-use crate::lag::LagHistogram;
+use crate::lag::{LagHistogram, Lags};
 
 /// The server's counters, gauges and histograms.
 pub(crate) struct Metrics {
@@ -184,29 +183,23 @@ impl Metrics {
         opened_at: Instant,
         now: Instant,
     ) {
-        self.delivered.inc_by(updates.len() as u64);
+        let (mut replayed, mut lags) = (0, Lags::default());
         for update in updates {
             if update.logged_at < opened_at {
-                self.replayed.inc();
+                replayed += 1;
             } else {
-                self.lag.observe(now.duration_since(update.logged_at), 1);
+                lags.observe(now.duration_since(update.logged_at));
             }
         }
+        self.delivered_many(updates.len() as u64, replayed, &lags);
     }
 
     /// Counts updates handed to streams: how many, how many of them had been logged before the stream was opened, and how
     /// long each of the others took.
-    pub(crate) fn delivered_many(
-        &self,
-        delivered: u64,
-        replayed: u64,
-        lags: impl Iterator<Item = (Duration, u64)>,
-    ) {
+    pub(crate) fn delivered_many(&self, delivered: u64, replayed: u64, lags: &Lags) {
         self.delivered.inc_by(delivered);
         self.replayed.inc_by(replayed);
-        for (lag, count) in lags {
-            self.lag.observe(lag, count);
-        }
+        self.lag.add(lags);
     }
 
     pub(crate) fn bytes(&self, sent: u64) {

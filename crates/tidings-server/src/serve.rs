@@ -58,7 +58,7 @@ impl Server {
     /// When the system refuses the listener an option, or the admin listener's thread or the direct lane cannot be made.
     ///
     /// # Cancel safety
-    /// Dropped, it leaves connections open that it had accepted: await it to its end.
+    /// Not cancel safe: dropped, it cuts streams on the direct lane, and leaves other connections open. Await it to its end.
     pub async fn serve(
         &self,
         listener: TcpListener,

@@ -2,8 +2,9 @@
 
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::iter;
+use std::net::Shutdown;
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, Bytes};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use tidings_hub::{CloseReason, LoggedUpdate, SeatKey};
@@ -24,12 +25,16 @@ pub(super) struct Carrier {
     pub(super) script: Script,
     /// What the socket did not take of what it was given last. Nothing else is given to it before that is gone.
     rest: Bytes,
+    /// What is to be sent behind the rest.
+    tail: Bytes,
     /// Since when the socket takes no bytes, while it takes none.
     pub(super) stalled_since: Option<Instant>,
     /// Why the stream ends once the rest is gone.
     pub(super) ending: Option<CloseReason>,
     /// The connection is of no use any more.
     pub(super) is_dead: bool,
+    /// It waits to be read for.
+    pub(super) is_ready: bool,
     /// The kernel tells when the socket takes bytes again.
     awaits_room: bool,
     /// Its appointment in the calendar.
@@ -45,11 +50,13 @@ impl Carrier {
             socket: TcpStream::from_std(socket),
             script,
             rest: Bytes::new(),
+            tail: Bytes::new(),
             stalled_since: None,
             ending: None,
             is_dead: false,
+            is_ready: false,
             awaits_room: false,
-            appointment: 0,
+            appointment: Tick::MAX,
             _place: place,
         };
         (carrier, subscription, head)
@@ -147,10 +154,11 @@ impl Carrier {
     pub(super) fn give(&mut self, bytes: Bytes, registry: &Registry, key: SeatKey, now: Instant) {
         if self.rest.is_empty() {
             self.rest = bytes;
+        } else if self.tail.is_empty() {
+            self.tail = bytes;
         } else {
-            let mut both = BytesMut::from(&*self.rest);
-            both.extend_from_slice(&bytes);
-            self.rest = both.freeze();
+            // The hub's own words, which are short.
+            self.tail = [&*self.tail, &*bytes].concat().into();
         }
         if !self.is_blocked() {
             self.flush(registry, key, now);
@@ -174,6 +182,9 @@ impl Carrier {
                 Ok(0) => return self.block(registry, key, now),
                 Ok(written) => self.rest.advance(written),
                 Err(error) => return self.fail(&error),
+            }
+            if self.rest.is_empty() {
+                self.rest = std::mem::take(&mut self.tail);
             }
         }
         self.rest = Bytes::new();
@@ -237,8 +248,19 @@ impl Carrier {
         now: Instant,
     ) {
         self.ending = Some(reason);
-        if let Some(farewell) = self.script.end(reason, now) {
-            self.give(farewell, registry, key, now);
+        match self.script.end(reason, now) {
+            Some(farewell) => self.give(farewell, registry, key, now),
+            // What was held back goes out, too.
+            None if !self.is_blocked() => self.flush(registry, key, now),
+            None => {}
+        }
+    }
+
+    /// Closes the connection so that the client gets the last bytes: what it has sent meanwhile would make the kernel
+    /// throw them away.
+    pub(super) fn close(&mut self, scratch: &mut [u8]) {
+        if !self.is_dead && self.socket.shutdown(Shutdown::Write).is_ok() {
+            let _thrown_away = self.socket.read(scratch);
         }
     }
 

@@ -98,6 +98,8 @@ impl DirectLane {
     ) {
         let load = |shard: &&Shard| Arc::strong_count(&shard.load);
         let Some(shard) = self.shards.iter().min_by_key(load) else { return };
+        // Refused only by a shard that is gone, as the server is then.
+        let Ok(place_in_line) = shard.newcomers.reserve().await else { return };
         let (subscription, script) = stream.into_parts();
         let place = Place {
             _count: count,
@@ -106,8 +108,7 @@ impl DirectLane {
         };
         let head = head::encode(head);
         let newcomer = Newcomer { socket, head, subscription, script, place };
-        // Refused only by a shard that is gone, as the server is then.
-        drop(shard.newcomers.send(Box::new(newcomer)).await);
+        place_in_line.send(Box::new(newcomer));
     }
 }
 

@@ -6,13 +6,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_hub::{CloseReason, Delivery, LoggedUpdate, Next, SeatKey, Shard};
+use tidings_hub::{CloseReason, Delivery, LoggedUpdate, Next, Position, SeatKey, Shard};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::Newcomer;
-use super::calendar::Calendar;
+use super::calendar::{Calendar, Tick};
 use super::carrier::Carrier;
 use super::joined::Joined;
 use super::tally::Tally;
@@ -24,10 +24,12 @@ use crate::sockets::Sockets;
 
 /// How many streams are written to before other tasks have their turn: about two milliseconds' worth.
 const SLICE: usize = 256;
-/// How many newcomers are seated, or streams that are behind are read for, before other things have their turn.
-const BATCH: usize = 64;
-/// How often one that is behind is read for in a row.
-const READS: usize = 4;
+/// How many newcomers are seated before other things have their turn.
+const NEWCOMERS: usize = 64;
+/// How many that are behind are read for before other things have their turn, and how often in a row: once for what there
+/// mostly is, once to see that there is no more.
+const READERS: usize = 16;
+const READS: usize = 2;
 /// Keep-alives are due at multiples of this share of the keep-alive time, so that many go out together.
 const SLICES_PER_KEEP_ALIVE: u32 = 128;
 /// How much is read at once of what clients send on a stream, to be thrown away.
@@ -40,7 +42,11 @@ pub(super) struct ShardTask {
     newcomers: mpsc::Receiver<Box<Newcomer>>,
     stage: watch::Receiver<Stage>,
     calendar: Calendar,
-    /// The streams that are behind and whose sockets take bytes.
+    /// New updates are still being handed over.
+    is_delivering: bool,
+    /// More has happened on sockets than was taken from the kernel.
+    has_happenings: bool,
+    /// The streams that are behind and whose sockets take bytes, each once.
     ready: VecDeque<SeatKey>,
     /// The streams on which something has happened that may have to be seen to.
     touched: Vec<SeatKey>,
@@ -56,12 +62,13 @@ pub(super) struct ShardTask {
 
 /// What there is to do.
 enum Turn {
-    Cut,
     News,
     Sockets,
     Newcomer(Box<Newcomer>),
     Appointment,
-    Ready,
+    /// What earlier turns have left.
+    Rest,
+    Cut,
     /// The server is gone.
     Over,
 }
@@ -79,6 +86,8 @@ impl ShardTask {
             newcomers,
             stage,
             calendar: Calendar::new(),
+            is_delivering: false,
+            has_happenings: false,
             ready: VecDeque::new(),
             touched: Vec::new(),
             joined: Joined::default(),
@@ -91,19 +100,22 @@ impl ShardTask {
         })
     }
 
-    /// Serves the shard for as long as the server is there.
+    /// Serves the shard for as long as the server is there. No turn does more than some milliseconds' work, so that the
+    /// others come in time.
     pub(super) async fn run(mut self) {
         loop {
             match self.turn().await {
-                Turn::News => self.deliver().await,
+                Turn::News => self.deliver(),
                 Turn::Sockets => self.attend_sockets(),
                 Turn::Newcomer(newcomer) => self.seat_some(newcomer),
                 Turn::Appointment => self.keep_appointments(),
-                Turn::Ready => self.catch_up(),
+                Turn::Rest => self.go_on(),
                 Turn::Cut => self.cut_all(),
                 Turn::Over => return,
             }
-            self.ready.extend(self.shard.take_roused());
+            for key in self.shard.take_roused() {
+                self.make_ready(key);
+            }
             self.tally.flush(&self.metrics);
             self.look_after_touched();
         }
@@ -111,83 +123,95 @@ impl ShardTask {
 
     /// Waits for something to do. Nothing goes before the rest for ever: what is looked at first is drawn each time.
     async fn turn(&mut self) -> Turn {
-        let Self { shard, sockets, newcomers, stage, calendar, ready, .. } = self;
+        let has_rest = self.is_delivering || self.has_happenings || !self.ready.is_empty();
+        let Self { shard, sockets, newcomers, stage, calendar, .. } = self;
         let next = calendar.next();
         tokio::select! {
-            () = poll_fn(|cx| shard.poll_news(cx)) => Turn::News,
+            () = poll_fn(|cx| shard.poll_news(cx)), if !self.is_delivering => Turn::News,
             () = sockets.happened() => Turn::Sockets,
             newcomer = newcomers.recv() => newcomer.map_or(Turn::Over, Turn::Newcomer),
             () = tokio::time::sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
                 Turn::Appointment
             }
-            () = tokio::task::yield_now(), if !ready.is_empty() => Turn::Ready,
+            // Other tasks first.
+            () = tokio::task::yield_now(), if has_rest => Turn::Rest,
             _ = stage.wait_for(|stage| *stage == Stage::Over), if !self.is_over => Turn::Cut,
         }
     }
 
-    /// Hands new updates to all who are up to date.
-    async fn deliver(&mut self) {
-        loop {
-            let now = Instant::now();
-            let Self { shard, sockets, tally, touched, .. } = self;
-            let registry = sockets.registry();
-            let is_more = shard.deliver(SLICE, |key, carrier, updates| {
-                let taken = carrier.send(updates, None, (registry, key), tally, now);
-                if carrier.needs_a_look() {
-                    touched.push(key);
-                }
-                taken
-            });
-            self.tally.flush(&self.metrics);
-            if !is_more {
-                return;
-            }
-            tokio::task::yield_now().await;
+    /// Does some of what earlier turns have left.
+    fn go_on(&mut self) {
+        if self.is_delivering {
+            self.deliver();
         }
+        if self.has_happenings {
+            self.attend_sockets();
+        }
+        self.catch_up();
     }
 
-    /// Takes what the kernel has to tell of the sockets.
+    /// Hands new updates to some of those who are up to date.
+    fn deliver(&mut self) {
+        let now = Instant::now();
+        let Self { shard, sockets, tally, touched, .. } = self;
+        let registry = sockets.registry();
+        self.is_delivering = shard.deliver(SLICE, |key, carrier, updates| {
+            let taken = carrier.send(updates, None, (registry, key), tally, now);
+            if carrier.needs_a_look() {
+                touched.push(key);
+            }
+            taken
+        });
+    }
+
+    /// Takes some of what the kernel has to tell of the sockets.
     fn attend_sockets(&mut self) {
         let now = Instant::now();
         let Self { shard, sockets, ready, touched, scratch, .. } = self;
-        loop {
-            let (events, registry, is_more) = match sockets.take() {
-                Ok(happened) => happened,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    warn!(%error, "the kernel does not tell what happens on the streams' sockets");
-                    return;
-                }
-            };
-            for event in events {
-                let key = event.token().0;
-                let is_behind = shard.is_behind(key);
-                let Some(carrier) = shard.carrier(key) else { continue };
-                if event.is_error() {
-                    carrier.break_off();
-                } else if event.is_read_closed() {
-                    carrier.is_dead = true;
-                } else if event.is_readable() {
-                    carrier.read(scratch, registry, key);
-                }
-                if event.is_writable() {
-                    carrier.resume(registry, key, now);
-                }
-                if is_behind && !carrier.is_blocked() {
-                    ready.push_back(key);
-                }
-                touched.push(key);
-            }
-            if !is_more {
+        let (events, registry, is_more) = match sockets.take() {
+            Ok(happened) => happened,
+            Err(error) => {
+                warn!(%error, "the kernel does not tell what happens on the streams' sockets");
                 return;
             }
+        };
+        self.has_happenings = is_more;
+        for event in events {
+            let key = event.token().0;
+            let is_behind = shard.is_behind(key);
+            let Some(carrier) = shard.carrier(key) else { continue };
+            if event.is_error() {
+                carrier.break_off();
+            } else if event.is_read_closed() {
+                carrier.is_dead = true;
+            } else if event.is_readable() {
+                carrier.read(scratch, registry, key);
+            }
+            if event.is_writable() {
+                carrier.resume(registry, key, now);
+            }
+            if is_behind && !carrier.is_blocked() && !carrier.is_ready {
+                carrier.is_ready = true;
+                ready.push_back(key);
+            }
+            touched.push(key);
+        }
+    }
+
+    /// Has a stream that is behind read for, as soon as its turn comes.
+    fn make_ready(&mut self, key: SeatKey) {
+        if let Some(carrier) = self.shard.carrier(key)
+            && !carrier.is_ready
+        {
+            carrier.is_ready = true;
+            self.ready.push_back(key);
         }
     }
 
     /// Seats a newcomer, and those that wait behind it.
     fn seat_some(&mut self, first: Box<Newcomer>) {
         self.seat(first);
-        for _ in 1..BATCH {
+        for _ in 1..NEWCOMERS {
             let Ok(newcomer) = self.newcomers.try_recv() else { return };
             self.seat(newcomer);
         }
@@ -197,6 +221,10 @@ impl ShardTask {
     fn seat(&mut self, newcomer: Box<Newcomer>) {
         let now = Instant::now();
         let (carrier, subscription, head) = Carrier::new(*newcomer);
+        if self.is_over {
+            carrier.script.fate().note(CloseReason::Drain);
+            return;
+        }
         let caught_up = subscription.caught_up();
         let key = self.shard.adopt(subscription, carrier);
         let is_behind = self.shard.is_behind(key);
@@ -217,10 +245,13 @@ impl ShardTask {
 
     /// Reads on for some of those that are behind.
     fn catch_up(&mut self) {
-        for _ in 0..BATCH {
-            let Some(key) = self.ready.pop_front() else { break };
+        for _ in 0..READERS {
+            let Some(key) = self.ready.pop_front() else { return };
+            if let Some(carrier) = self.shard.carrier(key) {
+                carrier.is_ready = false;
+            }
             if self.read_on(key) {
-                self.ready.push_back(key);
+                self.make_ready(key);
             }
             self.touched.push(key);
         }
@@ -232,8 +263,10 @@ impl ShardTask {
         let Self { shard, sockets, tally, joined, .. } = self;
         let registry = sockets.registry();
         for _ in 0..READS {
-            let takes_more =
-                |carrier: &mut Carrier| !carrier.is_blocked() && carrier.ending.is_none();
+            // One that has expired is ended at its appointment.
+            let takes_more = |carrier: &mut Carrier| {
+                !carrier.is_blocked() && carrier.ending.is_none() && !carrier.script.is_expired()
+            };
             if !shard.carrier(key).is_some_and(takes_more) {
                 return false;
             }
@@ -265,46 +298,58 @@ impl ShardTask {
         true
     }
 
-    /// Does what is due by now.
+    /// Does some of what is due by now.
     fn keep_appointments(&mut self) {
         let now = Instant::now();
         // A replay that nobody asks for any more is kept no longer than to the next keep-alive.
         self.joined.forget();
         let caught_up = self.shard.caught_up();
-        while let Some((tick, keys)) = self.calendar.take_due(now) {
+        let mut budget = SLICE;
+        while budget > 0
+            && let Some((tick, mut keys)) = self.calendar.take_due(now)
+        {
+            for key in keys.split_off(keys.len().min(budget)) {
+                self.calendar.put(tick, key);
+            }
+            budget -= keys.len();
             for key in keys {
-                let is_behind = self.shard.is_behind(key);
-                let Self { shard, sockets, peer_timeout, keep_alive_slice, .. } = self;
-                let registry = sockets.registry();
-                let Some(carrier) = shard.carrier(key) else { continue };
-                if carrier.appointment != tick {
-                    continue;
+                let is_kept = |carrier: &mut Carrier| carrier.appointment == tick;
+                if self.shard.carrier(key).is_some_and(is_kept) {
+                    self.keep_appointment(key, caught_up, now);
                 }
-                let is_stuck = |since| now.saturating_duration_since(since) >= *peer_timeout;
-                if carrier.ending.is_some() {
-                    // The grace of one that had to end by now is over.
-                    carrier.is_dead |= carrier.script.due(now).is_some();
-                } else if let Some(reason) = carrier.script.due(now) {
-                    carrier.end(reason, registry, key, now);
-                } else if carrier.stalled_since.is_some_and(is_stuck) {
-                    carrier.give_up();
-                } else if !carrier.is_blocked()
-                    && carrier.script.silent_until() <= now + *keep_alive_slice
-                {
-                    let caught_up = caught_up.filter(|_| !is_behind);
-                    let keep_alive = carrier.script.keep_alive(caught_up, now);
-                    carrier.give(keep_alive, registry, key, now);
-                }
-                self.appoint(key, now);
-                self.touched.push(key);
             }
         }
     }
 
-    /// Makes the appointment at which a stream has to be looked at next.
+    /// Does what is due for one stream, and makes its next appointment.
+    fn keep_appointment(&mut self, key: SeatKey, caught_up: Option<Position>, now: Instant) {
+        let caught_up = caught_up.filter(|_| !self.shard.is_behind(key));
+        let Self { shard, sockets, peer_timeout, keep_alive_slice, .. } = self;
+        let registry = sockets.registry();
+        let Some(carrier) = shard.carrier(key) else { return };
+        let is_past = |moment: Instant| moment <= now;
+        let end = carrier.script.end_at().map(|(end, _)| end);
+        if carrier.stalled_since.is_some_and(|since| is_past(since + *peer_timeout)) {
+            carrier.give_up();
+        } else if carrier.ending.is_some() {
+            carrier.is_dead |= end.is_some_and(|end| is_past(end + GRACE));
+        } else if let Some(reason) = carrier.script.due(now) {
+            carrier.end(reason, registry, key, now);
+        } else if !carrier.is_blocked()
+            && is_past(carrier.script.silent_until() - *keep_alive_slice)
+        {
+            let keep_alive = carrier.script.keep_alive(caught_up, now);
+            carrier.give(keep_alive, registry, key, now);
+        }
+        carrier.appointment = Tick::MAX;
+        self.appoint(key, now);
+        self.touched.push(key);
+    }
+
+    /// Makes the appointment at which a stream has to be looked at next, unless it has an earlier one.
     fn appoint(&mut self, key: SeatKey, now: Instant) {
         let Self { shard, calendar, peer_timeout, keep_alive_slice, .. } = self;
-        let Some(carrier) = shard.carrier(key) else { return };
+        let Some(carrier) = shard.carrier(key).filter(|carrier| !carrier.is_dead) else { return };
         let slice = u64::try_from(keep_alive_slice.as_millis()).unwrap_or(u64::MAX).max(1);
         let mut silent_until = carrier.script.silent_until();
         if silent_until <= now + *keep_alive_slice {
@@ -312,15 +357,14 @@ impl ShardTask {
             silent_until = now + carrier.script.keep_alive_time();
         }
         let mut tick = calendar.tick(silent_until) / slice * slice;
-        let end = carrier
-            .script
-            .end_at()
-            .map(|(end, _)| if carrier.ending.is_some() { end + GRACE } else { end });
+        let grace = carrier.ending.map_or(Duration::ZERO, |_| GRACE);
+        let end = carrier.script.end_at().map(|(end, _)| end + grace);
         let stuck = carrier.stalled_since.map(|since| since + *peer_timeout);
-        for moment in end.into_iter().chain(stuck).filter(|moment| *moment > now) {
+        // One that has passed is due at once: whatever comes before it must not put it off.
+        for moment in end.into_iter().chain(stuck) {
             tick = tick.min(calendar.tick(moment));
         }
-        if carrier.appointment != tick {
+        if tick < carrier.appointment {
             carrier.appointment = tick;
             calendar.put(tick, key);
         }
@@ -333,6 +377,7 @@ impl ShardTask {
         for key in std::mem::take(&mut self.touched) {
             let Some(carrier) = self.shard.carrier(key) else { continue };
             if carrier.is_done() {
+                carrier.close(&mut self.scratch);
                 drop(self.shard.remove(key));
             } else if carrier.is_blocked() {
                 self.appoint(key, now);

@@ -1,6 +1,9 @@
 //! The direct lane: what is particular to sockets that the hub writes to itself, and that many streams on few shards each
 //! get everything in order.
 
+use std::time::Duration;
+
+use serde_json::json;
 use tidings_hub::{CloseReason, HubConfig, Limits, Update};
 use tidings_server::{Lane, ServerConfig};
 use tokio::io::AsyncWriteExt;
@@ -8,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use super::guarantees::slow::{SMALL_BYTES, with_receive_buffer, with_send_buffers};
 use super::memory::held_bytes;
 use super::probe::{metric, metric_becomes};
-use super::support::{EventStream, PATIENCE, TestServer, lane, open_config, seq};
+use super::support::{EventStream, PATIENCE, TestServer, in_seconds, lane, open_config, seq, sign};
 
 const REQUEST: &str = "GET /events?topic=a HTTP/1.1\r\nHost: localhost\r\n\
                        Accept: text/event-stream\r\n\r\n";
@@ -124,6 +127,31 @@ async fn a_request_behind_that_for_a_stream_is_not_answered_and_does_no_harm() {
         server.server.hub().close_some(1, CloseReason::MaxAge);
         assert_eq!(stream.rest().await, []);
     }
+}
+
+/// Whatever happened on a stream just after its end had come put the end off: a client that took nothing and sent a byte
+/// each millisecond kept its stream beyond its token for as long as it liked.
+#[tokio::test]
+async fn a_stuck_client_that_sends_all_the_time_is_ended_with_its_token() {
+    let config = ServerConfig { subscriptions: false, ..open_config() };
+    let server = with_send_buffers(SMALL_BYTES, HubConfig::default(), config).await;
+    let claims = json!({ "exp": in_seconds(2), "mercure": { "subscribe": ["*"] } });
+    let headers = format!("Authorization: Bearer {}\r\n", sign(&claims));
+    let client = with_receive_buffer(SMALL_BYTES, &server).await;
+    let mut stuck = client.subscribe("topic=a", &headers).await.opened().await;
+    let hub = server.server.hub();
+    let data = "x".repeat(1_000);
+    hub.publish_all((0..1_000).map(|_| Update::new("a", data.as_str())));
+    let hostile = async {
+        let mut pace = tokio::time::interval(Duration::from_millis(1));
+        while hub.stats().subscribers > 0 {
+            pace.tick().await;
+            // The last one comes when the connection is gone.
+            drop(stuck.client.socket.write_all(b"x").await);
+        }
+    };
+    // Its token's end and the second of grace are at most three seconds off.
+    tokio::time::timeout(Duration::from_secs(6), hostile).await.expect("it stays open");
 }
 
 /// The data of an update far larger than what the kernel takes at once, each place of it told by its text.
