@@ -20,6 +20,7 @@ mod presence;
 mod read;
 mod replays;
 mod selector;
+mod served;
 mod shard;
 mod state;
 mod stats;

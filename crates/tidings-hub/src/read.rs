@@ -8,7 +8,8 @@ use crate::close::CloseReason;
 use crate::index::SubscriberKey;
 use crate::position::Position;
 use crate::replays::{Answer, Question, Updates};
-use crate::state::{Member, Served, State, may_receive};
+use crate::served::Served;
+use crate::state::{Member, State, may_receive};
 use crate::subscription::{Delivery, Gap};
 use crate::update::LoggedUpdate;
 

@@ -16,7 +16,8 @@ use crate::inbox::{Inbox, News};
 use crate::index::{NodeKey, ShardKey};
 use crate::position::Position;
 use crate::read::{Portion, Read};
-use crate::state::{Seated, State, may_receive};
+use crate::served::Seated;
+use crate::state::{State, may_receive};
 use crate::subscriber::Subscriber;
 use crate::subscription::{Delivery, Subscription};
 use crate::update::LoggedUpdate;
@@ -262,7 +263,7 @@ impl<C> Shard<C> {
                 seat.owed = Some(refused.position.seq);
             }
         }
-        true
+        self.plan.done < self.plan.seats.len() || self.plan_more()
     }
 
     /// Reads on from the log for a subscription that is behind.

@@ -24,6 +24,7 @@ use crate::position::{Epoch, Position};
 use crate::read::Portion;
 use crate::replays::Replays;
 use crate::selector::{Kind, Selector};
+use crate::served::{Seated, Served};
 use crate::shard::SeatKey;
 use crate::subscriber::{Start, Subscriber};
 use crate::subscription::{Gap, Resume};
@@ -61,39 +62,10 @@ pub(crate) struct Member {
     pub(crate) closed: Option<CloseReason>,
 }
 
-/// Who takes a subscriber's updates to it.
-#[derive(Debug)]
-pub(crate) enum Served {
-    /// A task of its own.
-    Alone {
-        /// The cursor: the first update it is still owed.
-        owed: Option<u64>,
-        /// Who waits for it to be owed something.
-        waker: Option<Waker>,
-    },
-    /// A shard, which has the cursor.
-    InShard { shard: ShardKey, seat: SeatKey },
-}
-
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) node: NodeKey,
     slot: usize,
-}
-
-/// Where a subscriber stood when it was handed over to a shard.
-#[derive(Debug, Default)]
-pub(crate) struct Seated {
-    /// The first update it is still owed.
-    pub(crate) owed: Option<u64>,
-    /// The newest update: later ones are noted for the shard. They are not for one that has only its end to read.
-    pub(crate) through: u64,
-    /// Whether it has something to read.
-    pub(crate) is_behind: bool,
-    /// Whether it was told to end.
-    pub(crate) is_ending: bool,
-    /// Whom it woke before. To drop it may run code that uses the hub, so that is not for under the lock.
-    pub(crate) waker: Option<Waker>,
 }
 
 /// Subscriptions that were told to end.
@@ -423,27 +395,6 @@ impl State {
             });
         }
         closing
-    }
-}
-
-impl Served {
-    /// The cursor, where it is not with a shard.
-    pub(crate) fn owed(&self) -> Option<u64> {
-        match self {
-            Self::Alone { owed, .. } => *owed,
-            Self::InShard { .. } => None,
-        }
-    }
-
-    /// Sets the cursor of one that was up to date. Gives whom to wake.
-    fn owe(&mut self, seq: u64) -> Option<Waker> {
-        match self {
-            Self::Alone { owed: owed @ None, waker } => {
-                *owed = Some(seq);
-                waker.take()
-            }
-            Self::Alone { .. } | Self::InShard { .. } => None,
-        }
     }
 }
 

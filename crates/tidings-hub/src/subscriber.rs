@@ -1,11 +1,43 @@
 //! Who subscribes: what a subscription is opened with, and what others may know of it.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::grants::Grants;
 use crate::selector::Selector;
+
+/// How many ids' worth of randomness is asked for at once: when thousands come, each would be a call of the system.
+const DRAWN_AT_ONCE: usize = 32;
+
+/// Random bits that were drawn and not used yet.
+struct Drawn {
+    bits: [u128; DRAWN_AT_ONCE],
+    left: usize,
+}
+
+thread_local! {
+    static DRAWN: RefCell<Drawn> = const { RefCell::new(Drawn { bits: [0; DRAWN_AT_ONCE], left: 0 }) };
+}
+
+impl Drawn {
+    /// # Errors
+    /// When the system has no randomness to give.
+    fn next(&mut self) -> Result<u128, getrandom::Error> {
+        loop {
+            let last = self.left.checked_sub(1).and_then(|last| self.bits.get(last).copied());
+            if let Some(bits) = last {
+                self.left -= 1;
+                return Ok(bits);
+            }
+            let mut bytes = [[0; 16]; DRAWN_AT_ONCE];
+            getrandom::fill(bytes.as_flattened_mut())?;
+            self.bits = bytes.map(u128::from_be_bytes);
+            self.left = DRAWN_AT_ONCE;
+        }
+    }
+}
 
 /// Names one subscription: a random (version 4) UUID, written as a URN.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,9 +51,7 @@ impl SubscriberId {
     /// # Errors
     /// When the system has no randomness to give.
     pub fn random() -> Result<Self, getrandom::Error> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes)?;
-        let bits = u128::from_be_bytes(bytes);
+        let bits = DRAWN.with_borrow_mut(Drawn::next)?;
         // RFC 9562 section 5.4: version 4, variant 10.
         Ok(Self(bits & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62)))
     }

@@ -273,8 +273,7 @@ fn a_shard_is_caught_up_only_when_all_that_came_is_handed_over() {
     };
     assert!(take(&mut shard));
     assert_eq!(caught_up(&shard), None, "one has it, one has not");
-    assert!(take(&mut shard));
-    assert!(!take(&mut shard));
+    assert!(!take(&mut shard), "nothing is left");
     assert_eq!(caught_up(&shard), Some(2));
     assert!(shard.is_behind(slow), "for this one it says nothing");
 }

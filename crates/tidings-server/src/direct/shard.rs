@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_hub::{CloseReason, Delivery, LoggedUpdate, Next, Position, SeatKey, Shard};
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 use tracing::warn;
 
 use super::Newcomer;
@@ -42,6 +43,8 @@ pub(super) struct ShardTask {
     newcomers: mpsc::Receiver<Box<Newcomer>>,
     stage: watch::Receiver<Stage>,
     calendar: Calendar,
+    /// Fires at the calendar's next appointment.
+    timer: Pin<Box<Sleep>>,
     /// New updates are still being handed over.
     is_delivering: bool,
     /// More has happened on sockets than was taken from the kernel.
@@ -86,6 +89,7 @@ impl ShardTask {
             newcomers,
             stage,
             calendar: Calendar::new(),
+            timer: Box::pin(tokio::time::sleep_until(Instant::now())),
             is_delivering: false,
             has_happenings: false,
             ready: VecDeque::new(),
@@ -124,15 +128,17 @@ impl ShardTask {
     /// Waits for something to do. Nothing goes before the rest for ever: what is looked at first is drawn each time.
     async fn turn(&mut self) -> Turn {
         let has_rest = self.is_delivering || self.has_happenings || !self.ready.is_empty();
-        let Self { shard, sockets, newcomers, stage, calendar, .. } = self;
+        let Self { shard, sockets, newcomers, stage, calendar, timer, .. } = self;
         let next = calendar.next();
+        // It is mostly the same as before: to set the timer costs more than to look.
+        if let Some(next) = next.filter(|next| *next != timer.deadline() || timer.is_elapsed()) {
+            timer.as_mut().reset(next);
+        }
         tokio::select! {
             () = poll_fn(|cx| shard.poll_news(cx)), if !self.is_delivering => Turn::News,
             () = sockets.happened() => Turn::Sockets,
             newcomer = newcomers.recv() => newcomer.map_or(Turn::Over, Turn::Newcomer),
-            () = tokio::time::sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
-                Turn::Appointment
-            }
+            () = timer.as_mut(), if next.is_some() => Turn::Appointment,
             // Other tasks first.
             () = tokio::task::yield_now(), if has_rest => Turn::Rest,
             _ = stage.wait_for(|stage| *stage == Stage::Over), if !self.is_over => Turn::Cut,
