@@ -19,9 +19,9 @@ use crate::metrics::Metrics;
 /// its last bytes.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
-/// Which part of the keep-alive time a stream's own may be shorter. The direct lane's are up to a hundredth early, so that
+/// Which part of the keep-alive time a stream's own may be shorter. The direct lane's are up to a 64th early, so that
 /// many go out together: all are within the tenth that is promised.
-const JITTER: f64 = 0.09;
+const JITTER: f64 = 0.08;
 
 /// What one stream says. Dropped, it counts the stream as ended, once, under one reason.
 #[derive(Debug)]

@@ -32,7 +32,7 @@ const NEWCOMERS: usize = 64;
 const READERS: usize = 16;
 const READS: usize = 2;
 /// Keep-alives are due at multiples of this share of the keep-alive time, so that many go out together.
-const SLICES_PER_KEEP_ALIVE: u32 = 128;
+const SLICES_PER_KEEP_ALIVE: u32 = 64;
 /// How much is read at once of what clients send on a stream, to be thrown away.
 const SCRATCH_BYTES: usize = 4 * 1024;
 

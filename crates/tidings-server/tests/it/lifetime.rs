@@ -35,7 +35,7 @@ async fn a_silent_stream_is_kept_alive_within_the_time() {
 async fn streams_are_kept_alive_each_at_its_own_time() {
     let server = TestServer::open().await;
     let mut clients = Vec::new();
-    for _ in 0..10 {
+    for _ in 0..40 {
         clients.push(server.subscribe("topic=a", "").await.opened().await.client);
     }
     let begun = Instant::now();
@@ -49,7 +49,8 @@ async fn streams_are_kept_alive_each_at_its_own_time() {
     for waiting in waiting {
         moments.insert(waiting.await.unwrap());
     }
-    assert!(moments.len() > 5, "{moments:?}");
+    // Those of the direct lane go out together where they are due within a 64th of the time.
+    assert!(moments.len() > 3, "{moments:?}");
 }
 
 #[tokio::test(start_paused = true)]
