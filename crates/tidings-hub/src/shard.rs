@@ -25,6 +25,8 @@ use crate::update::LoggedUpdate;
 /// A subscription's key in its shard, valid until it is removed.
 pub type SeatKey = usize;
 
+/// For how many subscriptions an empty shard may keep room.
+const SPARE_SEATS: usize = 64;
 /// How many deliveries are planned at once.
 const MAX_PLANNED: usize = 64 * 1024;
 
@@ -177,6 +179,10 @@ impl<C> Shard<C> {
             vacate(&mut self.rows, &self.seats, &mut state, (node, slot));
         }
         drop(state);
+        // Thousands that have come and gone must not pin their memory for ever.
+        if self.seats.is_empty() && self.seats.capacity() > SPARE_SEATS {
+            self.seats.shrink_to_fit();
+        }
         // The subscription leaves the hub as it is dropped, which locks it again.
         Some(seat.carrier)
     }

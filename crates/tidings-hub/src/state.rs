@@ -30,6 +30,9 @@ use crate::subscriber::{Start, Subscriber};
 use crate::subscription::{Gap, Resume};
 use crate::update::{Idempotency, LoggedUpdate, Receipt, Update};
 
+/// For how many subscribers a hub that has none may keep room.
+const SPARE_MEMBERS: usize = 64;
+
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) log: Log,
@@ -289,6 +292,9 @@ impl State {
     /// Ends a subscription and gives what is left of it.
     pub(crate) fn leave(&mut self, key: SubscriberKey) -> Option<Member> {
         let member = self.members.try_remove(key)?;
+        if self.members.is_empty() && self.members.capacity() > SPARE_MEMBERS {
+            self.members.shrink_to_fit();
+        }
         for place in &member.places {
             match member.served {
                 Served::Alone { .. } => self.vacate(place),

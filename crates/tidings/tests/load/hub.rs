@@ -78,10 +78,11 @@ impl Hub {
         }
     }
 
-    /// The memory that is the process's own, in bytes: what it wrote and nobody shares.
+    /// The memory that is the process's own, in bytes: what it has allocated. Pages of the program itself do not count: of
+    /// one that was just built they are dirty, too, and become more as it runs.
     pub(crate) fn memory(&self) -> usize {
         let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid())).unwrap();
-        let line = rollup.lines().find_map(|line| line.strip_prefix("Private_Dirty:")).unwrap();
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Anonymous:")).unwrap();
         1024 * line.trim().trim_end_matches(" kB").parse::<usize>().unwrap()
     }
 

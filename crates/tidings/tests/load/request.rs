@@ -40,18 +40,16 @@ impl Head {
 
 /// Takes a body out of its chunks.
 #[derive(Default)]
-pub(crate) struct Chunks {
+struct Chunks {
     /// Bytes of a chunk's size line that have come so far.
     size: Vec<u8>,
     /// What remains of the present chunk, the line end after it included.
     left: usize,
-    /// The chunk of size 0 has come.
-    pub(crate) ended: bool,
 }
 
 impl Chunks {
     /// Appends to `body` what a piece of the connection holds of it.
-    pub(crate) fn take(&mut self, mut piece: &[u8], body: &mut Vec<u8>) {
+    fn take(&mut self, mut piece: &[u8], body: &mut Vec<u8>) {
         while let Some(&first) = piece.first() {
             if self.left > 0 {
                 let (now, later) = piece.split_at(self.left.min(piece.len()));
@@ -68,7 +66,6 @@ impl Chunks {
                 let line = std::mem::take(&mut self.size);
                 let size = str::from_utf8(&line).unwrap().trim();
                 let size = usize::from_str_radix(size, 16).unwrap();
-                self.ended |= size == 0;
                 self.left = size + 2;
             }
         }

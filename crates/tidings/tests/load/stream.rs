@@ -11,7 +11,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::request::{Chunks, Head};
+use crate::request::Head;
 
 /// How much is read at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -35,7 +35,6 @@ pub(crate) struct Event {
 /// An open stream.
 pub(crate) struct Stream {
     socket: TcpStream,
-    chunks: Chunks,
     decoder: Decoder,
     retry: Option<Duration>,
     /// Decoded and not yet given out.
@@ -61,18 +60,14 @@ impl Stream {
         let head = Head::read(&mut socket, &mut rest).await.unwrap();
         assert_eq!(head.status, 200);
         assert_eq!(head.header("content-type"), Some("text/event-stream"));
-        let mut stream = Self {
-            socket,
-            chunks: Chunks::default(),
-            decoder: Decoder::new(),
-            retry: None,
-            events: VecDeque::new(),
-        };
+        assert_eq!(head.header("transfer-encoding"), None, "it ends with its connection");
+        let mut stream =
+            Self { socket, decoder: Decoder::new(), retry: None, events: VecDeque::new() };
         stream.decode(&rest);
         stream
     }
 
-    /// The next event; none when the stream has ended as it should.
+    /// The next event; none when the stream has ended, by a FIN and not by a reset.
     ///
     /// # Cancel safety
     /// Cancel safe: what has come is kept.
@@ -81,12 +76,10 @@ impl Stream {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
             }
-            if self.chunks.ended {
+            let mut piece = Vec::with_capacity(READ_BYTES);
+            if self.socket.read_buf(&mut piece).await.unwrap() == 0 {
                 return None;
             }
-            let mut piece = Vec::with_capacity(READ_BYTES);
-            let read = self.socket.read_buf(&mut piece).await.unwrap();
-            assert!(read > 0, "the stream broke off");
             self.decode(&piece);
         }
     }
@@ -97,9 +90,7 @@ impl Stream {
     }
 
     fn decode(&mut self, piece: &[u8]) {
-        let mut body = Vec::with_capacity(piece.len());
-        self.chunks.take(piece, &mut body);
-        let mut input = Chunk::new(&body);
+        let mut input = Chunk::new(piece);
         while let Some(item) = self.decoder.decode(&mut input).unwrap() {
             match item {
                 Item::Event(event) => self.events.push_back(Event {

@@ -22,9 +22,9 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(20);
 /// Up to 2.4 MiB were seen in a second round, which no later one added to: the allocator's own tables and what it
 /// keeps at hand.
 const MAX_GROWTH_BYTES: usize = 4 * 1024 * 1024;
-/// A part of this size of the memory that the hub had with all streams may be left without them: the log, and tables
-/// with room for as many again.
-const MOST_LEFT: usize = 8;
+/// How much more memory the hub may have after all streams than before the first: the log, and tables with room for as many
+/// again. With them it has only some megabytes more than without, so that a part of that would say little.
+const MAX_LEFT_BYTES: usize = 4 * 1024 * 1024;
 const SETTLED_WITHIN: Duration = Duration::from_secs(20);
 const KEY: &str = "a secret of at least 32 bytes for a test";
 /// The log is full after the first round: what it weighs does not count.
@@ -36,7 +36,7 @@ fn five_thousand_subscribers_that_vanish_without_a_fin_are_found_and_leave_no_me
         let network = Network::new();
         let hub = start_inside(&network).await;
         let token = mint_token().await;
-        let mut memory = Memory::default();
+        let mut memory = Memory::before_streams(&hub);
         for round in 1..=2 {
             let streams = open_all(&hub).await;
             network.cut();
@@ -66,7 +66,7 @@ fn five_thousand_subscribers_that_vanish_without_a_fin_are_found_and_leave_no_me
 fn five_thousand_subscribers_that_reset_their_connections_come_back_and_leave_no_memory_behind() {
     alone(async {
         let hub = Hub::dev(&SETTINGS).await;
-        let mut memory = Memory::default();
+        let mut memory = Memory::before_streams(&hub);
         for round in 1..=2 {
             let streams = open_all(&hub).await;
             memory.with_streams(&hub);
@@ -116,13 +116,17 @@ async fn all_gone(hub: &Hub) {
 }
 
 /// The hub's memory round by round, in bytes.
-#[derive(Default)]
 struct Memory {
+    before: usize,
     with_streams: Vec<usize>,
     without: Vec<usize>,
 }
 
 impl Memory {
+    fn before_streams(hub: &Hub) -> Self {
+        Self { before: hub.memory(), with_streams: Vec::new(), without: Vec::new() }
+    }
+
     fn with_streams(&mut self, hub: &Hub) {
         self.with_streams.push(hub.memory());
     }
@@ -135,15 +139,20 @@ impl Memory {
             Some(first) => hub.wait_for_memory(first + MAX_GROWTH_BYTES, SETTLED_WITHIN).await,
         };
         self.without.push(memory);
-        let with = self.with_streams[self.with_streams.len() - 1];
-        assert!(memory * MOST_LEFT <= with, "{memory} of {with} bytes are left");
+        let before = self.before;
+        assert!(memory <= before + MAX_LEFT_BYTES, "{memory} bytes are left, {before} were before");
     }
 }
 
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kib = |memory: &[usize]| memory.iter().map(|bytes| bytes / 1024).collect::<Vec<_>>();
-        write!(f, "KiB with all streams {:?}, ", kib(&self.with_streams))?;
+        write!(
+            f,
+            "{} KiB before, with all streams {:?}, ",
+            self.before / 1024,
+            kib(&self.with_streams)
+        )?;
         write!(f, "without {:?}", kib(&self.without))
     }
 }
