@@ -176,6 +176,10 @@ impl ShardTask {
         let Self { shard, sockets, ready, touched, scratch, .. } = self;
         let (events, registry, is_more) = match sockets.take() {
             Ok(happened) => happened,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                self.has_happenings = true;
+                return;
+            }
             Err(error) => {
                 warn!(%error, "the kernel does not tell what happens on the streams' sockets");
                 return;
