@@ -34,7 +34,7 @@ const DEMO_PERIOD: Duration = Duration::from_secs(1);
 /// When the configuration cannot be used, or the hub cannot start.
 pub(crate) fn serve(settings: &SettingsArgs) -> anyhow::Result<()> {
     let config = prepare(settings)?;
-    runtime()?.block_on(run(&config, None))
+    on_a_worker(&runtime()?, run(config, None))
 }
 
 /// Runs the hub in development mode, with this machine's load as updates.
@@ -47,7 +47,7 @@ pub(crate) fn demo(settings: SettingsArgs) -> anyhow::Result<()> {
     // Measuring reads the clock of the runtime.
     let _inside = runtime.enter();
     let demo = Demo::new()?;
-    runtime.block_on(run(&config, Some(demo)))
+    on_a_worker(&runtime, run(config, Some(demo)))
 }
 
 /// Reads the settings, starts logging, and says what must not be missed.
@@ -73,11 +73,20 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     runtime.context("cannot start the runtime")
 }
 
-async fn run(config: &Config, demo: Option<Demo>) -> anyhow::Result<()> {
+/// Runs the hub on one of the runtime's worker threads. This one would have to wake a worker for each connection it
+/// accepts, which shows when thousands come at once.
+fn on_a_worker(
+    runtime: &tokio::runtime::Runtime,
+    hub: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+) -> anyhow::Result<()> {
+    runtime.block_on(runtime.spawn(hub)).context("the hub has failed")?
+}
+
+async fn run(config: Config, demo: Option<Demo>) -> anyhow::Result<()> {
     let mut stop = StopSignals::new()?;
     // Best effort: where it is refused, the limit stays as it was.
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default();
-    let server = Server::new(hub_config(config), server_config(config))
+    let server = Server::new(hub_config(&config), server_config(&config))
         .await
         .context("the hub cannot start")?;
     let listener = bind(config.listen).with_context(|| cannot_listen("listen", config.listen))?;

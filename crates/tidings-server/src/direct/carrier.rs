@@ -1,5 +1,6 @@
 //! One stream's socket on the direct lane: what it takes, and what it leaves for later.
 
+use std::borrow::Borrow;
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::iter;
 use std::net::Shutdown;
@@ -11,6 +12,7 @@ use tidings_hub::{CloseReason, LoggedUpdate, SeatKey};
 use tokio::time::Instant;
 
 use super::calendar::Tick;
+use super::joined::Piece;
 use super::tally::Tally;
 use super::{Newcomer, Place};
 use crate::script::Script;
@@ -88,10 +90,10 @@ impl Carrier {
 
     /// Hands over updates, in order; `joined` is their frames in one piece, where there is one. Gives how many were taken:
     /// the socket may have taken part of the last of them only.
-    pub(super) fn send(
+    pub(super) fn send<U: Borrow<LoggedUpdate>>(
         &mut self,
-        updates: &[&LoggedUpdate],
-        joined: Option<&Bytes>,
+        updates: &[U],
+        joined: Option<&Piece>,
         (registry, key): (&Registry, SeatKey),
         tally: &mut Tally,
         now: Instant,
@@ -107,7 +109,7 @@ impl Carrier {
         let together = if joined.is_some() { updates.len() } else { MAX_SLICES };
         for some in updates.chunks(together.max(1)) {
             let written = match joined {
-                Some(joined) => self.write_slices(iter::once(joined)),
+                Some(joined) => self.write_slices(iter::once(&joined.bytes)),
                 None => self.write_frames(some),
             };
             let mut left = match written {
@@ -120,8 +122,19 @@ impl Carrier {
             let held = left.min(self.rest.len());
             self.rest.advance(held);
             left -= held;
+            if let Some(joined) = joined
+                && left == joined.bytes.len()
+                && joined.newest.is_some_and(|newest| newest < self.script.opened_at())
+            {
+                // As it mostly is after a reconnect: none of them needs a look of its own.
+                tally.replay(some.len(), left);
+                if let Some(last) = some.last() {
+                    self.script.told(last.borrow(), now);
+                }
+                return some.len();
+            }
             let mut of_these = 0_usize;
-            for update in some {
+            for update in some.iter().map(Borrow::borrow) {
                 let length = update.frame.len();
                 if left == 0 {
                     break;
@@ -134,7 +147,7 @@ impl Carrier {
                 tally.update(update, self.script.opened_at(), now);
             }
             if let Some(last) = of_these.checked_sub(1).and_then(|last| some.get(last)) {
-                self.script.told(last, now);
+                self.script.told(last.borrow(), now);
             }
             taken += of_these;
             if of_these < some.len() || !self.rest.is_empty() {
@@ -190,13 +203,13 @@ impl Carrier {
         self.rest = Bytes::new();
     }
 
-    fn write_frames(&mut self, updates: &[&LoggedUpdate]) -> io::Result<usize> {
+    fn write_frames<U: Borrow<LoggedUpdate>>(&mut self, updates: &[U]) -> io::Result<usize> {
         if let [update] = updates
             && self.rest.is_empty()
         {
-            return retried(|| self.socket.write(&update.frame));
+            return retried(|| self.socket.write(&update.borrow().frame));
         }
-        self.write_slices(updates.iter().map(|update| &update.frame))
+        self.write_slices(updates.iter().map(|update| &update.borrow().frame))
     }
 
     /// Writes the rest and what follows it.

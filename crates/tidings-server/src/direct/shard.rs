@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_hub::{CloseReason, Delivery, LoggedUpdate, Next, Position, SeatKey, Shard};
+use tidings_hub::{CloseReason, Delivery, Next, Position, SeatKey, Shard};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Sleep};
 use tracing::warn;
@@ -285,7 +285,6 @@ impl ShardTask {
             match next {
                 Next::Delivery(Delivery::Updates(updates)) => {
                     let joined = joined.of(&updates);
-                    let updates: Vec<&LoggedUpdate> = updates.iter().map(AsRef::as_ref).collect();
                     let taken = carrier.send(&updates, joined, (registry, key), tally, now);
                     if let Some(refused) = updates.get(taken) {
                         shard.put_back(key, refused.position);

@@ -27,6 +27,13 @@ impl Tally {
         self.lags.observe(now.saturating_duration_since(update.logged_at));
     }
 
+    /// Counts updates that were handed to a stream, all of them logged before it was opened.
+    pub(super) fn replay(&mut self, updates: usize, bytes: usize) {
+        self.delivered += updates as u64;
+        self.replayed += updates as u64;
+        self.bytes += bytes as u64;
+    }
+
     /// Adds everything to the metrics.
     pub(super) fn flush(&mut self, metrics: &Metrics) {
         if self.delivered > 0 {
