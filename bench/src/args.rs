@@ -6,7 +6,12 @@ use clap::{Args, Parser, Subcommand};
 
 /// Measures Tidings beside its peers: servers over HTTP alone, the codec in one thread.
 #[derive(Debug, Parser)]
-#[command(name = "tidings-bench", version, arg_required_else_help = true)]
+#[command(
+    name = "tidings-bench",
+    version,
+    arg_required_else_help = true,
+    after_help = "The hub is built first; TIDINGS_BIN names a program that is built already."
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -125,7 +125,10 @@ async fn run(config: Config, demo: Option<Demo>) -> anyhow::Result<()> {
 }
 
 fn cannot_listen(setting: &str, address: std::net::SocketAddr) -> String {
-    format!("cannot listen on {address}: choose another address with the setting `{setting}`")
+    let flag = setting.replace('_', "-");
+    format!(
+        "cannot listen on {address}: choose another address with --{flag} or the setting `{setting}`"
+    )
 }
 
 /// Publishes the demo's figures for ever.

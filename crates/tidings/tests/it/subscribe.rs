@@ -89,7 +89,10 @@ fn a_final_refusal_exits_with_1() {
     let hub = ScriptedHub::start(vec![answer("401 Unauthorized", "", problem)]);
     let refused = run(&mut tidings(&["subscribe", "a", "--url", &hub.url]));
     assert_eq!((refused.code(), refused.out()), (1, ""));
-    assert_eq!(refused.err(), "tidings: refused: 401 Unauthorized: missing_token\n");
+    assert_eq!(
+        refused.err(),
+        "tidings: refused: 401 Unauthorized: missing_token (TIDINGS_TOKEN names the token to show)\n"
+    );
 }
 
 #[test]
