@@ -21,10 +21,13 @@ Examples:
 const SERVE_EXAMPLES: &str = "\
 Examples:
   tidings serve --dev
-  TIDINGS_AUTH_PUBLISHER_KEY=\"$(openssl rand -hex 32)\" tidings serve --set auth.anonymous=true
+  TIDINGS_AUTH_PUBLISHER_KEY=\"$KEY\" tidings serve --set auth.anonymous=true
   tidings serve --config tidings.toml --listen 0.0.0.0:3000
   tidings serve --dev --listen 127.0.0.1:4000 --admin-listen 127.0.0.1:4001
-  tidings serve --dev --set limits.per_user=10 --set log.max_age=10m";
+  tidings serve --dev --set limits.per_user=10 --set log.max_age=10m
+
+KEY=\"$(openssl rand -hex 32)\" makes a key; `tidings token --key \"$KEY\" ...`
+signs with it.";
 
 const DEMO_EXAMPLES: &str = "\
 Examples:

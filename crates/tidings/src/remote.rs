@@ -142,8 +142,8 @@ impl fmt::Display for Refused {
         for part in [&self.reason, &self.detail].into_iter().flatten() {
             write!(f, ": {part}")?;
         }
-        if self.status == StatusCode::UNAUTHORIZED {
-            write!(f, " (TIDINGS_TOKEN names the token to show)")?;
+        if self.reason.as_deref() == Some("missing_token") {
+            write!(f, " (set TIDINGS_TOKEN or --token)")?;
         }
         match self.retry_after {
             Some(after) => write!(f, " (try again in {} s)", after.as_secs()),

@@ -58,6 +58,33 @@ async fn the_metrics_tell_what_has_happened() {
     assert!(ask(admin, "/metrics").1.ends_with("# EOF\n"), "OpenMetrics' end");
 }
 
+/// Those who come back to the same place are given the replay in one piece, from the second on. It is counted as a whole.
+#[tokio::test]
+async fn a_replay_that_many_are_given_is_counted_for_each() {
+    let config = tidings_server::ServerConfig { subscriptions: false, ..open_config() };
+    let (server, admin) = TestServer::with_admin(HubConfig::default(), config).await;
+    let first = server.publish("topic=a&data=0").await;
+    for n in 1..=3 {
+        server.publish(&format!("topic=a&data={n}")).await;
+    }
+    let mut sent = Vec::new();
+    for round in 1..=4 {
+        let before = metric(admin, "tidings_sent_bytes_total");
+        let headers = format!("Last-Event-ID: {first}\r\n");
+        let mut resumed = server.subscribe("topic=a", &headers).await;
+        for n in 1..=3 {
+            assert_eq!(resumed.event().await.1, n.to_string());
+        }
+        metric_becomes(admin, "tidings_updates_delivered_total", 3 * round).await;
+        assert_eq!(metric(admin, "tidings_updates_replayed_total"), 3 * round);
+        assert_eq!(metric(admin, "tidings_publish_to_write_seconds_count"), 0);
+        sent.push(metric(admin, "tidings_sent_bytes_total") - before);
+        drop(resumed);
+        metric_becomes(admin, "tidings_streams", 0).await;
+    }
+    assert!(sent.iter().all(|bytes| bytes == &sent[0]), "{sent:?}");
+}
+
 #[tokio::test]
 async fn a_stream_counts_once_under_the_reason_it_ended_for() {
     let config = open_config();

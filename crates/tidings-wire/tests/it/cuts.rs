@@ -143,6 +143,23 @@ fn an_event_has_its_own_type_and_no_other() {
     assert_eq!(decode(stream.chunks(1)).items, expected);
 }
 
+/// Long pieces of a cut line are copied in parts of 2 KiB, which must not part a character.
+#[test]
+fn a_long_piece_of_a_cut_line_keeps_its_characters() {
+    for character in ["x", "\u{e9}", "\u{8c46}", "\u{1f4e8}"] {
+        for shift in 0..4 {
+            for length in [2047, 2048, 2049, 4096, 10_000] {
+                let data = format!("{}{}", "-".repeat(shift), character.repeat(length));
+                let stream = format!("data: {data}\n\n");
+                let expected = [event("message", &data, "")];
+                assert_eq!(decode([stream.as_bytes()]).items, expected);
+                let (whole, end) = stream.as_bytes().split_at(stream.len() - 2);
+                assert_eq!(decode([whole, end]).items, expected, "{character} {shift} {length}");
+            }
+        }
+    }
+}
+
 #[test]
 fn an_event_cut_after_a_large_one_is_not_mixed_with_it() {
     let large = "x".repeat(300_000);

@@ -1,6 +1,7 @@
 //! Exit codes, what goes to which stream, and the configuration from the outside.
 
 use std::fs;
+use std::net::TcpListener;
 
 use crate::support::{run, tidings};
 
@@ -37,6 +38,18 @@ fn a_hub_without_keys_exits_with_2_and_says_what_to_set() {
     let refused = run(&mut tidings(&["serve"]));
     assert_eq!((refused.code(), refused.out()), (2, ""));
     assert!(refused.err().contains("TIDINGS_AUTH_PUBLISHER_KEY"), "{}", refused.err());
+}
+
+#[test]
+fn an_address_that_is_taken_names_the_flag_that_changes_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for (flag, other) in [("--listen", "--admin-listen"), ("--admin-listen", "--listen")] {
+        let refused = run(&mut tidings(&["serve", "--dev", flag, &taken, other, "127.0.0.1:0"]));
+        assert_eq!(refused.code(), 2);
+        let expected = format!("cannot listen on {taken}: choose another address with {flag} or");
+        assert!(refused.err().contains(&expected), "{}", refused.err());
+    }
 }
 
 #[test]

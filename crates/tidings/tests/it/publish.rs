@@ -54,7 +54,7 @@ fn a_refused_update_exits_with_1_and_gives_the_hubs_reason() {
     let cases = [
         (
             answer("401 Unauthorized", "", problem),
-            "refused: 401 Unauthorized: bad_signature: the key does not fit (TIDINGS_TOKEN names the token to show)\n",
+            "refused: 401 Unauthorized: bad_signature: the key does not fit\n",
         ),
         (
             answer("503 Service Unavailable", "Retry-After: 3\r\n", ""),

@@ -91,7 +91,7 @@ fn a_final_refusal_exits_with_1() {
     assert_eq!((refused.code(), refused.out()), (1, ""));
     assert_eq!(
         refused.err(),
-        "tidings: refused: 401 Unauthorized: missing_token (TIDINGS_TOKEN names the token to show)\n"
+        "tidings: refused: 401 Unauthorized: missing_token (set TIDINGS_TOKEN or --token)\n"
     );
 }
 

@@ -133,14 +133,18 @@ impl Memory {
 
     /// Notes what is left once the hub has given back what it does not use.
     async fn without_streams(&mut self, hub: &Hub) {
+        let before = self.before;
+        let at_most = before + MAX_LEFT_BYTES;
         let memory = match self.without.first() {
             None => hub.least_memory().await,
             // It settles by and by: what was left behind would stay.
-            Some(first) => hub.wait_for_memory(first + MAX_GROWTH_BYTES, SETTLED_WITHIN).await,
+            Some(first) => {
+                let at_most = at_most.min(first + MAX_GROWTH_BYTES);
+                hub.wait_for_memory(at_most, SETTLED_WITHIN).await
+            }
         };
         self.without.push(memory);
-        let before = self.before;
-        assert!(memory <= before + MAX_LEFT_BYTES, "{memory} bytes are left, {before} were before");
+        assert!(memory <= at_most, "{memory} bytes are left, {before} were before");
     }
 }
 
