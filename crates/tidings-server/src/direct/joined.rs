@@ -42,7 +42,9 @@ impl Piece {
     fn new(updates: &[Arc<LoggedUpdate>]) -> Self {
         let length = updates.iter().map(|update| update.frame.len()).sum();
         let mut bytes = BytesMut::with_capacity(length);
-        updates.iter().for_each(|update| bytes.extend_from_slice(&update.frame));
+        for update in updates {
+            bytes.extend_from_slice(&update.frame);
+        }
         let newest = updates.iter().map(|update| update.logged_at).max();
         Self { bytes: bytes.freeze(), newest }
     }
