@@ -12,6 +12,8 @@ pub enum CloseReason {
     Slow,
     /// The token that opened the stream expired.
     Expired,
+    /// Somebody with access to the admin listener ended the user's streams, the session's, or this one.
+    Kicked,
     /// The stream reached its age limit.
     MaxAge,
     /// The hub is going down.
@@ -26,10 +28,11 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, in the order of the documents.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Client,
         Self::Slow,
         Self::Expired,
+        Self::Kicked,
         Self::MaxAge,
         Self::Drain,
         Self::Limit,
@@ -43,6 +46,7 @@ impl CloseReason {
             Self::Client => "client",
             Self::Slow => "slow",
             Self::Expired => "expired",
+            Self::Kicked => "kicked",
             Self::MaxAge => "max_age",
             Self::Drain => "drain",
             Self::Limit => "limit",

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use tidings_wire::EventId;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::close::CloseReason;
@@ -36,6 +37,7 @@ const MAX_LOCKED_UPDATES: usize = 256;
 ///     selectors: vec![Selector::new("news/{id}")],
 ///     grants: Grants::none(),
 ///     user: None,
+///     session: None,
 ///     address: None,
 ///     payload: None,
 /// };
@@ -47,20 +49,23 @@ const MAX_LOCKED_UPDATES: usize = 256;
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Hub(Arc<Inner>);
+pub struct Hub(pub(crate) Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct Inner {
     epoch: Epoch,
     announcer: Option<Box<dyn Announcer>>,
     /// Held for as long as one publish, one read or one look takes; never across an await.
     state: Mutex<State>,
+    /// Tells that a subscription has noted its end, or is gone.
+    pub(crate) told: Notify,
 }
 
 impl Hub {
     /// A hub with an empty log.
     pub fn new(epoch: Epoch, config: HubConfig, announcer: Option<Box<dyn Announcer>>) -> Self {
-        Self(Arc::new(Inner { epoch, announcer, state: Mutex::new(State::new(epoch, config)) }))
+        let state = Mutex::new(State::new(epoch, config));
+        Self(Arc::new(Inner { epoch, announcer, state, told: Notify::new() }))
     }
 
     /// Which log the hub has.
@@ -200,6 +205,9 @@ impl Hub {
     pub(crate) fn leave(&self, key: SubscriberKey) {
         // Its waker is dropped with it, which may run code that uses the hub: not under the lock.
         let Some(member) = self.lock().leave(key) else { return };
+        if member.closed.is_some() {
+            self.0.told.notify_waiters();
+        }
         let Some(announcer) = &self.0.announcer else { return };
         for update in announcer.left(&member.subscriber) {
             // A closing hub takes no more updates; there is nobody left to tell then.

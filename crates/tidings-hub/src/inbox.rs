@@ -49,17 +49,23 @@ pub(crate) struct News {
     pub(crate) overdue: HashMap<NodeKey, u64>,
     /// Who was told to end, after all that came before was handed over.
     pub(crate) ending: Vec<(SeatKey, SubscriberId)>,
+    /// Who was told to end before anything else is handed over.
+    pub(crate) ending_at_once: Vec<(SeatKey, SubscriberId)>,
 }
 
 impl News {
     pub(crate) fn is_empty(&self) -> bool {
-        self.notices.is_empty() && self.overdue.is_empty() && self.ending.is_empty()
+        self.notices.is_empty()
+            && self.overdue.is_empty()
+            && self.ending.is_empty()
+            && self.ending_at_once.is_empty()
     }
 
     fn clear(&mut self) {
         self.notices.clear();
         self.overdue.clear();
         self.ending.clear();
+        self.ending_at_once.clear();
     }
 }
 
@@ -97,6 +103,13 @@ impl Inbox {
     pub(crate) fn end(&self, seat: SeatKey, id: SubscriberId) -> Option<Waker> {
         let mut contents = self.contents.lock();
         contents.news.ending.push((seat, id));
+        contents.waker.take()
+    }
+
+    /// Notes that a subscription was told to end at once. Gives whom to wake.
+    pub(crate) fn end_at_once(&self, seat: SeatKey, id: SubscriberId) -> Option<Waker> {
+        let mut contents = self.contents.lock();
+        contents.news.ending_at_once.push((seat, id));
         contents.waker.take()
     }
 

@@ -9,6 +9,7 @@
 mod admission;
 mod close;
 mod config;
+mod ending;
 mod error;
 mod grants;
 mod hub;
@@ -31,6 +32,7 @@ mod update;
 
 pub use close::CloseReason;
 pub use config::{HubConfig, Limits, Retention};
+pub use ending::Ending;
 pub use error::{BatchError, PublishError, SubscribeError};
 pub use grants::Grants;
 pub use hub::Hub;

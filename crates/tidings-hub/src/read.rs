@@ -74,6 +74,10 @@ impl State {
         let Some(member) = self.members.get_mut(key) else {
             return (Read::Ready(Delivery::Closed(CloseReason::Client)), None);
         };
+        if member.note_told() {
+            let reason = member.closed.unwrap_or(CloseReason::Client);
+            return (Read::Ready(Delivery::Closed(reason)), None);
+        }
         let lost = owed.filter(|&owed| owed < oldest);
         let told = member.gap.take().map(|gap| gap.grown_to(before));
         let fallen = |from| Gap { last_event_id: None, before, missed: Some(oldest - from) };

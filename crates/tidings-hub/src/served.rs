@@ -30,6 +30,8 @@ pub(crate) struct Seated {
     pub(crate) is_behind: bool,
     /// Whether it was told to end.
     pub(crate) is_ending: bool,
+    /// Whether it was told to end at once.
+    pub(crate) ends_at_once: bool,
     /// Whom it woke before. To drop it may run code that uses the hub, so that is not for under the lock.
     pub(crate) waker: Option<Waker>,
 }

@@ -49,6 +49,7 @@ const MAX_PLANNED: usize = 64 * 1024;
 ///     selectors: vec![Selector::new("news")],
 ///     grants: Grants::none(),
 ///     user: None,
+///     session: None,
 ///     address: None,
 ///     payload: None,
 /// };
@@ -90,6 +91,8 @@ struct Seat<C> {
     is_behind: bool,
     /// It was told to end, and what came before that is handed over or noted in `owed`.
     is_ending: bool,
+    /// It was told to end at once.
+    ends_at_once: bool,
     /// Its first and its last delivery in the plan.
     planned: Option<(u32, u32)>,
     carrier: C,
@@ -155,7 +158,17 @@ impl<C> Shard<C> {
             row.len() - 1
         };
         let start = self.hub.lock().seat(subscription.key(), (self.key, key), list);
-        let Seated { owed, through, is_behind, is_ending, waker: _not_under_the_lock } = start;
+        let Seated {
+            owed,
+            through,
+            is_behind,
+            is_ending,
+            ends_at_once,
+            waker: _not_under_the_lock,
+        } = start;
+        if ends_at_once {
+            self.hub.0.told.notify_waiters();
+        }
         if is_behind {
             self.roused.push(key);
         }
@@ -166,6 +179,7 @@ impl<C> Shard<C> {
             owed,
             is_behind,
             is_ending,
+            ends_at_once,
             planned,
             carrier,
         })
@@ -217,6 +231,12 @@ impl<C> Shard<C> {
         self.seats.get(key).is_some_and(|seat| seat.is_behind)
     }
 
+    /// Whether a subscription was told to [end at once](Hub::end_at_once): all it has to read is its end, and what its
+    /// carrier still holds back it should let go of.
+    pub fn ends_at_once(&self, key: SeatKey) -> bool {
+        self.seats.get(key).is_some_and(|seat| seat.ends_at_once)
+    }
+
     /// Those that have had something to read since this was last asked, and wait for no carrier as far as the shard
     /// knows.
     pub fn take_roused(&mut self) -> Vec<SeatKey> {
@@ -235,7 +255,11 @@ impl<C> Shard<C> {
     /// first.
     pub fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         debug_assert!(self.news.is_empty(), "what came before is delivered first");
-        if self.inbox.take(&mut self.news, cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
+        if !self.inbox.take(&mut self.news, cx.waker()) {
+            return Poll::Pending;
+        }
+        self.end_some_at_once();
+        Poll::Ready(())
     }
 
     /// Hands over what came, to up to `count` subscriptions; `false` when nothing is left to hand over.
@@ -279,6 +303,8 @@ impl<C> Shard<C> {
         };
         let mut state = self.hub.lock();
         let (read, owed) = state.read_from(seat.subscription.key(), seat.owed, Portion::LARGE);
+        let ends_at_once = state.ends_at_once(seat.subscription.key());
+        seat.ends_at_once |= ends_at_once;
         if seat.owed.is_some() && owed.is_none() {
             // It has read up to the end of the log as that is now. What comes later is in the inbox, too.
             seat.through = seat.through.max(state.log.next() - 1);
@@ -287,7 +313,7 @@ impl<C> Shard<C> {
         match read {
             Read::Again => Next::Searching,
             // What it is owed before it ends may be in the inbox yet.
-            Read::Ready(Delivery::Closed(_)) if !seat.is_ending => seat.rest(),
+            Read::Ready(Delivery::Closed(_)) if !seat.is_ending && !ends_at_once => seat.rest(),
             Read::Ready(Delivery::Closed(reason)) => {
                 seat.through = u64::MAX;
                 Next::Delivery(Delivery::Closed(reason))
@@ -354,6 +380,29 @@ impl<C> Shard<C> {
                 seat.owed = Some(seat.owed.map_or(from, |owed| owed.min(from)));
             }
         }
+    }
+
+    /// Sees to it that those that end at once are handed nothing of what came, and notes that they know.
+    fn end_some_at_once(&mut self) {
+        if self.news.ending_at_once.is_empty() {
+            return;
+        }
+        let mut state = self.hub.lock();
+        for (key, id) in self.news.ending_at_once.drain(..) {
+            // Another subscription may have the seat by now.
+            let seat = self.seats.get_mut(key);
+            if let Some(seat) = seat.filter(|seat| seat.subscription.subscriber().id == id) {
+                seat.through = u64::MAX;
+                seat.owed = None;
+                seat.is_behind = true;
+                seat.is_ending = true;
+                seat.ends_at_once = true;
+                state.note_told(seat.subscription.key());
+                self.roused.push(key);
+            }
+        }
+        drop(state);
+        self.hub.0.told.notify_waiters();
     }
 
     /// Lets those that were told to end read on, to their end.
@@ -572,6 +621,7 @@ mod tests {
                         selectors: SELECTORS[which].0.iter().map(|&s| Selector::new(s)).collect(),
                         grants: Grants::none(),
                         user: None,
+                        session: None,
                         address: None,
                         payload: None,
                     };

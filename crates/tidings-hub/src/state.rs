@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::admission::Admission;
 use crate::close::CloseReason;
 use crate::config::HubConfig;
+use crate::ending::AtOnce;
 use crate::error::{BatchError, PublishError, SubscribeError};
 use crate::inbox::Inbox;
 use crate::index::{Index, NodeKey, ShardKey, SubscriberKey};
@@ -63,6 +64,8 @@ pub(crate) struct Member {
     pub(crate) gap: Option<Gap>,
     /// Set when it shall end once it has what it is owed.
     pub(crate) closed: Option<CloseReason>,
+    /// Whether it shall not even have that.
+    pub(crate) at_once: AtOnce,
 }
 
 #[derive(Debug)]
@@ -234,7 +237,15 @@ impl State {
         let is_template = |selector: &&Selector| selector.kind() == Kind::Template;
         let templates = subscriber.selectors.iter().filter(is_template).cloned().collect();
         let served = Served::Alone { owed: None, waker: None };
-        let mut member = Member { subscriber, places, templates, served, gap, closed: None };
+        let mut member = Member {
+            subscriber,
+            places,
+            templates,
+            served,
+            gap,
+            closed: None,
+            at_once: AtOnce::No,
+        };
         if let Some(from) = from {
             let owed = self.collect(&member, from, Portion::NOTHING).owed;
             member.served = Served::Alone { owed, waker: None };
@@ -352,6 +363,7 @@ impl State {
             Served::InShard { .. } => (None, None),
         };
         let is_ending = member.closed.is_some();
+        let ends_at_once = member.note_told();
         let is_behind = owed.is_some() || member.gap.is_some() || is_ending;
         let through = if is_ending && owed.is_none() { u64::MAX } else { self.log.next() - 1 };
         let mut places = std::mem::take(&mut member.places);
@@ -365,7 +377,7 @@ impl State {
         if let Some(member) = self.members.get_mut(key) {
             member.places = places;
         }
-        Seated { owed, through, is_behind, is_ending, waker }
+        Seated { owed, through, is_behind, is_ending, ends_at_once, waker }
     }
 
     /// A subscriber's nodes, and its slot in the list of each.
@@ -454,6 +466,7 @@ mod tests {
                 selectors: selectors.iter().map(|&text| Selector::new(TEXTS[text])).collect(),
                 grants: Grants::none(),
                 user: Some("user".into()),
+                session: None,
                 address: Some([192, 0, 2, 1].into()),
                 payload: None,
             };

@@ -90,6 +90,8 @@ pub struct Subscriber {
     pub grants: Grants,
     /// Whom the limit per user counts it for.
     pub user: Option<Arc<str>>,
+    /// Which of the user's sessions it belongs to, so that it can end with it.
+    pub session: Option<Arc<str>>,
     /// What the limit per address counts it for.
     pub address: Option<IpAddr>,
     /// What the subscriber's token says about it, as JSON text.

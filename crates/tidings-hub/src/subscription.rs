@@ -23,7 +23,7 @@ pub enum Delivery {
     /// Updates are lost that the subscriber was owed or, after a resume, may have been. Those that follow come after
     /// the gap.
     Gap(Gap),
-    /// The end. Everything the subscriber was owed came before.
+    /// The end. Everything the subscriber was owed came before, unless it [ends at once](Hub::end_at_once).
     Closed(CloseReason),
 }
 
@@ -121,7 +121,13 @@ impl Subscription {
         loop {
             let mut state = self.hub.lock();
             match state.read(self.key) {
-                Read::Ready(delivery) => return Poll::Ready(delivery),
+                Read::Ready(delivery) => {
+                    drop(state);
+                    if matches!(delivery, Delivery::Closed(_)) {
+                        self.hub.0.told.notify_waiters();
+                    }
+                    return Poll::Ready(delivery);
+                }
                 // The lock is let go between rounds, so that a long search holds up nobody.
                 Read::Again => {}
                 Read::UpToDate => {

@@ -55,6 +55,7 @@ pub(crate) fn granted(selectors: &[&str], grants: &[&str]) -> Subscriber {
         selectors: selectors.iter().map(|&text| Selector::new(text)).collect(),
         grants: Grants::new(grants.iter().map(|&text| Selector::new(text))),
         user: None,
+        session: None,
         address: None,
         payload: None,
     }

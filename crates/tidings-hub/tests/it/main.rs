@@ -10,6 +10,7 @@ mod allocation;
 mod batch;
 mod close;
 mod cost;
+mod ending;
 mod fixture;
 mod gap;
 mod idempotency;
