@@ -74,9 +74,15 @@ impl Refusal {
         match self {
             Self::NotFound => row(S::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed { .. } => row(S::METHOD_NOT_ALLOWED, "method_not_allowed"),
-            Self::Auth(error @ AuthError::KeysUnavailable) => {
-                later(S::SERVICE_UNAVAILABLE, error.reason())
-            }
+            Self::Auth(
+                error
+                @ (AuthError::KeysUnavailable | AuthError::CallbackFailed | AuthError::Kicked),
+            ) => later(S::SERVICE_UNAVAILABLE, error.reason()),
+            Self::Auth(
+                error @ (AuthError::CallbackForbidden
+                | AuthError::NoTopics
+                | AuthError::NoPublishList),
+            ) => row(S::FORBIDDEN, error.reason()),
             // Mercure 0.x hubs answer 401 for every fault of a token.
             Self::Auth(error) => row(S::UNAUTHORIZED, error.reason()),
             Self::Forbidden { .. } => row(S::FORBIDDEN, "forbidden"),

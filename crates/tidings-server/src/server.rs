@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -122,13 +121,13 @@ impl Call<'_> {
     /// Who asks, in a role.
     pub(crate) async fn identify(&self, role: Role) -> Result<Identity, Refusal> {
         let shared = self.shared();
-        Ok(shared.authenticator.authenticate(role, self.parts, SystemTime::now()).await?)
+        Ok(shared.authenticator.identify(role, self.parts, self.address).await?)
     }
 
     /// Who asks for the list of active subscriptions.
     pub(crate) async fn identify_watcher(&self) -> Result<Identity, Refusal> {
         let authenticator = &self.shared().authenticator;
-        Ok(authenticator.authenticate_watcher(self.parts, SystemTime::now()).await?)
+        Ok(authenticator.identify_watcher(self.parts, self.address).await?)
     }
 
     /// Answers with a refusal, counts it and says why in the log. The query stays out of the log: it may hold a token.

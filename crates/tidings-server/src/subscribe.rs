@@ -1,11 +1,11 @@
 //! `GET` on the hub: who asks for what, from where in the log, and the stream that answers.
 
 use http::{HeaderValue, Method, Response};
-use tidings_hub::{Grants, Resume, Start, Subscriber, SubscriberId};
-use tracing::debug;
+use tidings_hub::{Grants, Resume, Start, SubscribeError, Subscriber, SubscriberId};
+use tracing::{debug, warn};
 
 use crate::address::limit_key;
-use crate::auth::Role;
+use crate::auth::{AuthError, Role};
 use crate::body::Body;
 use crate::headers::set_stream_headers;
 use crate::mercure::{EARLIEST, LAST_EVENT_ID, SubscribeQuery};
@@ -21,19 +21,23 @@ const STREAM_HEADERS: usize = 12;
 pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
     let shared = call.shared();
     // Authorisation first: a stranger learns nothing about parameters (SUB-3).
+    let asked_at = shared.authenticator.kicks().now();
     let identity = call.identify(Role::Subscriber).await?;
     let query = call.parts.uri.query().unwrap_or_default();
+    let max_selectors = shared.hub_config.limits.selectors;
+    let topics_are_given = identity.topics.is_some();
+    let expires_at = identity.expiry();
     let query =
-        SubscribeQuery::parse(query, &call.parts.headers, shared.hub_config.limits.selectors)?;
+        SubscribeQuery::parse(query, &call.parts.headers, max_selectors, identity.topics)?;
     if call.parts.method == Method::HEAD {
         return Ok(stream_response(Body::empty()));
     }
-    let expires_at = identity.expiry();
     let subscriber = Subscriber {
         id: SubscriberId::random().map_err(|_| Refusal::Internal)?,
         selectors: query.selectors,
         grants: identity.subscribe.unwrap_or_else(Grants::none),
         user: identity.user,
+        session: identity.session,
         address: Some(limit_key(call.address)),
         payload: identity.payload,
     };
@@ -42,7 +46,22 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
         Start::Earliest => Some(EARLIEST.to_owned()),
         Start::After(id) => Some(id.clone()),
     };
-    let subscription = shared.hub.subscribe(subscriber, query.start)?;
+    let subscription = shared.hub.subscribe(subscriber, query.start).map_err(|error| {
+        if topics_are_given && is_about_selectors(&error) {
+            warn!(%error, "the topics that the authorize callback answers with cannot be subscribed to: the request is refused for now");
+            return Refusal::Auth(AuthError::CallbackFailed);
+        }
+        Refusal::Subscribe(error)
+    })?;
+    // Whoever was thrown out meanwhile was let in by what was true before.
+    let opened = subscription.subscriber();
+    if shared.authenticator.kicks().concern(
+        asked_at,
+        opened.user.as_deref(),
+        opened.session.as_deref(),
+    ) {
+        return Err(Refusal::Auth(AuthError::Kicked));
+    }
     debug!(subscriber = %subscription.subscriber().id, address = %call.address, resume = ?subscription.resume(), "stream opened");
     let resume = subscription.resume();
     let script = Script::new(
@@ -58,6 +77,16 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
         response.headers_mut().insert(LAST_EVENT_ID, reached);
     }
     Ok(response)
+}
+
+/// Whether a stream is not opened because of what it asks for.
+fn is_about_selectors(error: &SubscribeError) -> bool {
+    matches!(
+        error,
+        SubscribeError::NoSelector
+            | SubscribeError::TooManySelectors { .. }
+            | SubscribeError::TooManyTemplates { .. }
+    )
 }
 
 fn stream_response(body: Body) -> Response<Body> {

@@ -1,12 +1,15 @@
 //! From a request to an identity.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::request::Parts;
 use tidings_hub::Grants;
 
+use super::authorize::Authorizer;
 use super::jwks::KeySet;
+use super::kicks::Kicks;
 use super::token::{Claims, Token};
 use super::{AuthConfig, AuthConfigError, AuthError, Identity, KeySource, Role, VerificationKey};
 use crate::mercure::claims;
@@ -21,6 +24,9 @@ pub struct Authenticator {
     anonymous: bool,
     anonymous_publish: bool,
     rules: CredentialRules,
+    /// Who is asked about requests without a token.
+    authorizer: Option<Authorizer>,
+    kicks: Arc<Kicks>,
 }
 
 /// What verifies the tokens of a role.
@@ -55,13 +61,74 @@ impl Authenticator {
         } else {
             open(Role::Subscriber, config.subscriber.as_ref()).await?
         };
+        let kicks = Arc::new(Kicks::default());
+        let authorizer = config
+            .authorize
+            .as_ref()
+            .map(|authorize| Authorizer::new(authorize, Arc::clone(&kicks)))
+            .transpose()?;
         Ok(Self {
             publisher,
             subscriber,
             anonymous: config.anonymous,
             anonymous_publish: config.anonymous_publish,
             rules: CredentialRules { cookie_name: config.cookie_name, publish_origins },
+            authorizer,
+            kicks,
         })
+    }
+
+    /// Whose streams were ended lately.
+    pub(crate) fn kicks(&self) -> &Kicks {
+        &self.kicks
+    }
+
+    /// Finds out who sends a request, by the token it carries or by asking the application. A token that a key of the
+    /// role is there for decides, even a bad one.
+    pub(crate) async fn identify(
+        &self,
+        role: Role,
+        request: &Parts,
+        address: IpAddr,
+    ) -> Result<Identity, AuthError> {
+        match self.ask(role, request, address).await? {
+            Some(identity) => Ok(identity),
+            None => self.authenticate(role, request, SystemTime::now()).await,
+        }
+    }
+
+    /// Finds out who asks for the list of active subscriptions, as [`identify`](Self::identify) does.
+    pub(crate) async fn identify_watcher(
+        &self,
+        request: &Parts,
+        address: IpAddr,
+    ) -> Result<Identity, AuthError> {
+        match self.ask(Role::Subscriber, request, address).await? {
+            Some(identity) => Ok(identity),
+            None => self.authenticate_watcher(request, SystemTime::now()).await,
+        }
+    }
+
+    /// The application's answer; `None` where it is not for the application to decide.
+    async fn ask(
+        &self,
+        role: Role,
+        request: &Parts,
+        address: IpAddr,
+    ) -> Result<Option<Identity>, AuthError> {
+        let Some(authorizer) = &self.authorizer else { return Ok(None) };
+        let keys = match role {
+            Role::Publisher => &self.publisher,
+            Role::Subscriber => &self.subscriber,
+        };
+        if keys.is_some() && credentials::carries_token(request, &self.rules) {
+            return Ok(None);
+        }
+        if role == Role::Publisher {
+            credentials::check_page(request, &self.rules)?;
+        }
+        let has_keys = self.publisher.is_some() || self.subscriber.is_some();
+        authorizer.authorize(role, request, address, has_keys).await.map(Some)
     }
 
     /// Verifies the token of a request for the list of active subscriptions. It is for those who have a grant, unless
@@ -84,7 +151,7 @@ impl Authenticator {
         identity(&keys.verify(&credential, now).await?)
     }
 
-    /// Verifies the token of a request, or lets it pass as anonymous where that is allowed.
+    /// Verifies the token of a request, or lets it pass as anonymous where that is allowed. No application is asked.
     ///
     /// A token that is shown has to be valid, even where none is needed. The one exception: where
     /// a role is open to all and has no key, it is not looked at.
@@ -156,6 +223,8 @@ fn identity(claims: &Claims) -> Result<Identity, AuthError> {
     let granted = claims::parse(claims.json())?;
     Ok(Identity {
         user: claims.subject.clone(),
+        session: claims.session.clone(),
+        topics: None,
         publish: granted.publish,
         subscribe: granted.subscribe,
         payload: granted.payload,

@@ -24,6 +24,42 @@ pub struct AuthConfig {
     /// `scheme://host[:port]` with at most one `*`.
     /// Default: none.
     pub publish_origins: Vec<String>,
+    /// The application that is asked about requests without a token that a key verifies. It goes before `anonymous` and
+    /// `anonymous_publish`. Default: none.
+    pub authorize: Option<AuthorizeConfig>,
+}
+
+/// An application that has sessions of its own, and how it is asked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AuthorizeConfig {
+    /// An `http` or `https` URL without user and password.
+    pub url: String,
+    /// For how long an allowance is kept. Zero: for no time.
+    pub cache: Duration,
+    /// How long an answer may take. Not zero.
+    pub timeout: Duration,
+}
+
+impl AuthorizeConfig {
+    /// How long an allowance is kept by default: 10 seconds.
+    pub const DEFAULT_CACHE: Duration = Duration::from_secs(10);
+    /// How long an answer may take by default: 5 seconds.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+    /// The application at `url`, asked with the default times.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), cache: Self::DEFAULT_CACHE, timeout: Self::DEFAULT_TIMEOUT }
+    }
+}
+
+impl fmt::Debug for AuthorizeConfig {
+    /// Never the URL, which can hold a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizeConfig")
+            .field("cache", &self.cache)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for AuthConfig {
@@ -35,6 +71,7 @@ impl Default for AuthConfig {
             anonymous_publish: false,
             cookie_name: mercure::credentials::DEFAULT_COOKIE_NAME.to_owned(),
             publish_origins: Vec::new(),
+            authorize: None,
         }
     }
 }

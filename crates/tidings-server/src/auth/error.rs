@@ -50,6 +50,18 @@ pub enum AuthError {
     OriginNotAllowed,
     /// The key set was never loaded. Waiting may help; nothing is wrong with the request.
     KeysUnavailable,
+    /// The application does not know who this is.
+    CallbackUnauthorized,
+    /// The application does not allow this.
+    CallbackForbidden,
+    /// The application lets this client subscribe to nothing.
+    NoTopics,
+    /// The application allows the publish, but does not say to which topics.
+    NoPublishList,
+    /// The application gave no answer that is understood. Waiting may help; nothing is wrong with the request.
+    CallbackFailed,
+    /// The user's or session's streams were ended while the request was looked at. To ask again helps.
+    Kicked,
 }
 
 impl AuthError {
@@ -74,6 +86,11 @@ impl AuthError {
             Self::OriginMissing => "origin_missing",
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::KeysUnavailable => "keys_unavailable",
+            Self::CallbackUnauthorized => "callback_unauthorized",
+            Self::CallbackForbidden => "callback_forbidden",
+            Self::NoTopics | Self::NoPublishList => "forbidden",
+            Self::CallbackFailed => "callback_failed",
+            Self::Kicked => "kicked",
         }
     }
 }
@@ -103,6 +120,22 @@ impl fmt::Display for AuthError {
             Self::OriginMissing => "the request has neither Origin nor Referer",
             Self::OriginNotAllowed => "the request's origin may not publish",
             Self::KeysUnavailable => "the key set is not available",
+            Self::CallbackUnauthorized => {
+                "the application behind auth.authorize_url does not know who this is: log in there"
+            }
+            Self::CallbackForbidden => {
+                "the application behind auth.authorize_url does not allow this: log in there as somebody who may"
+            }
+            Self::NoTopics => {
+                "the application behind auth.authorize_url allows no topics: its answer has an empty `topics`"
+            }
+            Self::NoPublishList => {
+                "the application behind auth.authorize_url does not say what may be published: it has to answer with `publish`, the list of topics, as JSON or in X-Tidings-Publish"
+            }
+            Self::CallbackFailed => {
+                "the application behind auth.authorize_url could not be asked: try again; the hub's log says what is wrong"
+            }
+            Self::Kicked => "the streams of this user or session were just ended: try again",
         })
     }
 }
@@ -131,6 +164,12 @@ pub enum AuthConfigError {
     CookieName,
     /// An entry of the origins that may publish is not one.
     PublishOrigin(InvalidOrigin),
+    /// The URL of the authorize callback is not one of http or https, or has a user or a password.
+    AuthorizeUrl,
+    /// The time for an answer of the authorize callback is zero.
+    AuthorizeTimeout,
+    /// The authorize callback cannot be asked, because TLS is not to be had.
+    AuthorizeClient(reqwest::Error),
 }
 
 impl fmt::Display for AuthConfigError {
@@ -144,6 +183,11 @@ impl fmt::Display for AuthConfigError {
             Self::KeySet { role, .. } => write!(f, "the {} key set is not usable", whose(role)),
             Self::CookieName => f.write_str("a cookie cannot have the name that was given"),
             Self::PublishOrigin(_) => f.write_str("an origin that may publish is not valid"),
+            Self::AuthorizeUrl => f.write_str(
+                "the authorize callback needs an http or https URL, without user and password: the client's own are sent there",
+            ),
+            Self::AuthorizeTimeout => f.write_str("the authorize callback needs more time than none"),
+            Self::AuthorizeClient(_) => f.write_str("the authorize callback cannot be asked"),
         }
     }
 }
@@ -153,7 +197,8 @@ impl Error for AuthConfigError {
         match self {
             Self::Key { source, .. } => Some(source),
             Self::KeySet { source, .. } => Some(source),
-            Self::CookieName => None,
+            Self::CookieName | Self::AuthorizeUrl | Self::AuthorizeTimeout => None,
+            Self::AuthorizeClient(source) => Some(source),
             Self::PublishOrigin(source) => Some(source),
         }
     }

@@ -95,6 +95,8 @@ pub(super) struct Claims {
     json: String,
     /// `sub`, unless it is empty.
     pub(super) subject: Option<Arc<str>>,
+    /// `sid`, unless it is empty.
+    pub(super) session: Option<Arc<str>>,
     /// `exp`.
     pub(super) expires_at: Option<SystemTime>,
 }
@@ -103,6 +105,7 @@ pub(super) struct Claims {
 struct Registered<'a> {
     #[serde(borrow)]
     sub: Option<&'a RawValue>,
+    sid: Option<&'a RawValue>,
     exp: Option<&'a RawValue>,
     nbf: Option<&'a RawValue>,
 }
@@ -111,11 +114,8 @@ impl Claims {
     fn read(json: String, now: SystemTime) -> Result<Self, AuthError> {
         let registered: Registered<'_> =
             read_object(json.as_bytes()).ok_or(AuthError::Malformed)?;
-        let subject: Option<String> = registered
-            .sub
-            .map(|raw| serde_json::from_str(raw.get()))
-            .transpose()
-            .map_err(|_| AuthError::BadClaims { claim: "sub" })?;
+        let subject = registered.sub.map(|raw| name(raw, "sub")).transpose()?.flatten();
+        let session = registered.sid.map(|raw| name(raw, "sid")).transpose()?.flatten();
         let expires_at = registered.exp.map(|raw| date(raw, "exp")).transpose()?;
         let not_before = registered.nbf.map(|raw| date(raw, "nbf")).transpose()?;
         if expires_at.is_some_and(|end| end <= now) {
@@ -125,14 +125,20 @@ impl Claims {
         if ahead.is_some_and(|ahead| ahead > NOT_BEFORE_LEEWAY) {
             return Err(AuthError::NotYetValid);
         }
-        let subject = subject.filter(|subject| !subject.is_empty()).map(Arc::from);
-        Ok(Self { json, subject, expires_at })
+        Ok(Self { json, subject, session, expires_at })
     }
 
     /// All claims: a JSON object.
     pub(super) fn json(&self) -> &str {
         &self.json
     }
+}
+
+/// Reads a text; `None` for the empty one.
+fn name(raw: &RawValue, claim: &'static str) -> Result<Option<Arc<str>>, AuthError> {
+    let name: String =
+        serde_json::from_str(raw.get()).map_err(|_| AuthError::BadClaims { claim })?;
+    Ok((!name.is_empty()).then(|| name.into()))
 }
 
 /// Reads a `NumericDate` (RFC 7519, 2): seconds, perhaps with a fraction. What is before 1970 is

@@ -19,6 +19,9 @@ const PARAMETER: &str = "authorization";
 /// 11.1): what one of them refuses is refused here.
 const SCHEME: &str = "Bearer ";
 
+/// The schemes whose credentials a browser sends of itself once it has them.
+const AMBIENT_SCHEMES: [&str; 4] = ["Basic", "Digest", "Negotiate", "NTLM"];
+
 /// No signed token is shorter.
 const MIN_TOKEN_BYTES: usize = 41;
 
@@ -49,6 +52,33 @@ pub(crate) fn find<'a>(
         check_origin(request, &rules.publish_origins)?;
     }
     Ok(Some(token.into()))
+}
+
+/// Whether a request carries something in a place for a token of the hub's, good or not.
+pub(crate) fn carries_token(request: &Parts, rules: &CredentialRules) -> bool {
+    let is_bearer = |value: &HeaderValue| value.as_bytes().starts_with(SCHEME.as_bytes());
+    let query = request.uri.query().unwrap_or_default();
+    request.headers.get_all(AUTHORIZATION).iter().any(is_bearer)
+        || form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == PARAMETER)
+        || !matches!(in_cookie(request, &rules.cookie_name), Ok(None))
+}
+
+/// Whether a parameter of the query holds a token, by its looks.
+pub(crate) fn is_token_parameter(name: &str, value: &str) -> bool {
+    name == PARAMETER && value.len() >= MIN_TOKEN_BYTES && value.split('.').count() == 3
+}
+
+/// Whether the page that a publish comes from may publish, where a browser may have sent along what the application takes
+/// for proof: a cookie, which it does of itself, or a password that it knows, if it is a browser, which has an `Origin`.
+pub(crate) fn check_page(request: &Parts, rules: &CredentialRules) -> Result<(), AuthError> {
+    let headers = &request.headers;
+    let by_password = |value: &HeaderValue| {
+        let scheme = value.as_bytes().split(|&byte| byte == b' ').next().unwrap_or_default();
+        AMBIENT_SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known.as_bytes()))
+    };
+    let may_be_ambient = headers.contains_key(COOKIE)
+        || (headers.contains_key(ORIGIN) && headers.get_all(AUTHORIZATION).iter().any(by_password));
+    if may_be_ambient { check_origin(request, &rules.publish_origins) } else { Ok(()) }
 }
 
 /// Whether a cookie can be called so: a token of RFC 9110, 5.6.2.

@@ -24,17 +24,25 @@ pub(crate) struct SubscribeQuery {
     pub(crate) start: Start,
 }
 
+/// Whether a query parameter carries a cursor.
+pub(crate) fn is_cursor_parameter(name: &str) -> bool {
+    CURSOR_PARAMETERS.contains(&name)
+}
+
 impl SubscribeQuery {
-    /// Reads the query string and the cursor header. `max_selectors` bounds how many selectors are compiled.
+    /// Reads the query string and the cursor header. `max_selectors` bounds how many selectors are compiled. Where `given`
+    /// names the selectors, those of the query are not looked at.
     pub(crate) fn parse(
         query: &str,
         headers: &HeaderMap,
         max_selectors: usize,
+        given: Option<Vec<Selector>>,
     ) -> Result<Self, QueryError> {
-        let mut selectors = Vec::new();
+        let asks = given.is_none();
+        let mut selectors = given.unwrap_or_default();
         let mut cursors: [Option<String>; CURSOR_PARAMETERS.len()] = Default::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            if name == "topic" {
+            if name == "topic" && asks {
                 if selectors.len() == max_selectors {
                     return Err(QueryError::TooManySelectors { limit: max_selectors });
                 }
