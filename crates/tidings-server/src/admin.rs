@@ -1,4 +1,4 @@
-//! The admin listener: probes and metrics. It runs on a thread of its own, so that it answers when the hub is stuck.
+//! The admin listener: probes, metrics, and the calls that end streams. It runs on a thread of its own, so that it answers when the hub is stuck.
 
 use std::convert::Infallible;
 use std::io;
@@ -8,15 +8,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tracing::{debug, error};
 
 use crate::body::Body;
+use crate::kick;
 use crate::server::Server;
 
 /// How often the hub shows that it lives.
@@ -75,22 +78,29 @@ impl Pulse {
     }
 }
 
-/// Serves probes and metrics on a thread of its own, until the process ends.
+/// Serves probes, metrics and the calls that end streams on a thread of its own, until the process ends. Must be called
+/// within the hub's runtime.
 ///
 /// # Errors
 /// When the thread or its runtime cannot be made.
 pub(crate) fn spawn(listener: TcpListener, server: Server, pulse: Arc<Pulse>) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let hub = Handle::current();
     let serve = move || {
-        if let Err(error) = runtime.block_on(accept(listener, server, pulse)) {
+        if let Err(error) = runtime.block_on(accept(listener, server, pulse, hub)) {
             error!(%error, "the admin listener has failed");
         }
     };
     std::thread::Builder::new().name("admin".to_owned()).spawn(serve).map(drop)
 }
 
-async fn accept(listener: TcpListener, server: Server, pulse: Arc<Pulse>) -> io::Result<()> {
+async fn accept(
+    listener: TcpListener,
+    server: Server,
+    pulse: Arc<Pulse>,
+    hub: Handle,
+) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     loop {
         let Ok((socket, _)) = listener.accept().await else {
@@ -98,10 +108,17 @@ async fn accept(listener: TcpListener, server: Server, pulse: Arc<Pulse>) -> io:
             tokio::time::sleep(PULSE).await;
             continue;
         };
-        let (server, pulse) = (server.clone(), Arc::clone(&pulse));
+        let (server, pulse, hub) = (server.clone(), Arc::clone(&pulse), hub.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            let response = answer(&request, &server, &pulse);
-            async move { Ok::<_, Infallible>(response) }
+            let (server, pulse, hub) = (server.clone(), Arc::clone(&pulse), hub.clone());
+            async move {
+                let (request, _body) = request.into_parts();
+                Ok::<_, Infallible>(if kick::is_served(request.uri.path()) {
+                    kick::answer(&request, &server, &hub).await
+                } else {
+                    answer(&request, &server, &pulse)
+                })
+            }
         });
         tokio::spawn(async move {
             let connection = http1::Builder::new()
@@ -115,13 +132,13 @@ async fn accept(listener: TcpListener, server: Server, pulse: Arc<Pulse>) -> io:
     }
 }
 
-/// The admin listener's routes.
-fn answer(request: &Request<Incoming>, server: &Server, pulse: &Pulse) -> Response<Body> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+/// The admin listener's other routes.
+fn answer(request: &Parts, server: &Server, pulse: &Pulse) -> Response<Body> {
+    if !matches!(request.method, Method::GET | Method::HEAD) {
         return text(StatusCode::METHOD_NOT_ALLOWED, "use GET\n");
     }
     let is_alive = pulse.is_alive();
-    match request.uri().path() {
+    match request.uri.path() {
         "/health/live" if is_alive => text(StatusCode::OK, "ok\n"),
         "/health/live" | "/health/ready" if !is_alive => {
             text(StatusCode::SERVICE_UNAVAILABLE, "stuck: the hub has not turned for 5 s\n")
@@ -129,7 +146,7 @@ fn answer(request: &Request<Incoming>, server: &Server, pulse: &Pulse) -> Respon
         "/health/ready" if pulse.is_ready() => text(StatusCode::OK, "ok\n"),
         "/health/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "starting or draining\n"),
         "/metrics" => metrics(server),
-        _ => text(StatusCode::NOT_FOUND, "here are /health/live, /health/ready and /metrics\n"),
+        _ => text(StatusCode::NOT_FOUND, "here are /health/live, /health/ready and /metrics, and POST /kick and /disconnect\n"),
     }
 }
 

@@ -66,13 +66,22 @@ pub(crate) fn refused(status: u16, reason: &str, retry: Duration) -> Bytes {
     event(REFUSED, None, Some(retry), &data)
 }
 
-/// Tells that the stream's token has expired, just before the close.
+/// Tells that the stream's token, or what the application allowed, has expired, just before the close.
 pub(crate) fn expired() -> Bytes {
+    no_longer_good("token_expired")
+}
+
+/// Tells that what the stream was opened with was revoked, just before the close.
+pub(crate) fn kicked() -> Bytes {
+    no_longer_good("kicked")
+}
+
+fn no_longer_good(reason: &'static str) -> Bytes {
     #[derive(Serialize)]
     struct Data {
         reason: &'static str,
     }
-    event(EXPIRED, None, None, &Data { reason: "token_expired" })
+    event(EXPIRED, None, None, &Data { reason })
 }
 
 /// Tells that the hub is going down, and when to come back.

@@ -4,7 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub struct Fate(Arc<Verdict>);
 struct Verdict {
     /// The place of the noted reason among all of them. The first, the client, is what nothing was noted of.
     noted: AtomicU8,
+    /// The client takes no bytes, and some wait for it.
+    is_stalled: AtomicBool,
     cut: Notify,
 }
 
@@ -39,6 +41,15 @@ impl Fate {
         let noted = place.and_then(|place| u8::try_from(place).ok()).unwrap_or_default();
         let _noted_before =
             self.0.noted.compare_exchange(0, noted, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Whether bytes wait that the client does not take.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.0.is_stalled.load(Ordering::Relaxed)
+    }
+
+    fn note_stalled(&self, is_stalled: bool) {
+        self.0.is_stalled.store(is_stalled, Ordering::Relaxed);
     }
 
     /// Has the connection closed for the end of one of its streams, though bytes still wait to be taken.
@@ -166,7 +177,9 @@ impl Connection {
     ) -> Poll<io::Result<usize>> {
         match write {
             Poll::Ready(Ok(written)) => {
-                self.stall = None;
+                if self.stall.take().is_some() {
+                    self.fate.note_stalled(false);
+                }
                 Poll::Ready(Ok(written))
             }
             Poll::Ready(Err(error)) => {
@@ -175,6 +188,9 @@ impl Connection {
             }
             Poll::Pending => {
                 let timeout = self.peer_timeout;
+                if self.stall.is_none() {
+                    self.fate.note_stalled(true);
+                }
                 let stall = self.stall.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
                 ready!(stall.as_mut().poll(cx));
                 let error = io::Error::from(io::ErrorKind::TimedOut);

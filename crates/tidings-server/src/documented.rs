@@ -64,6 +64,12 @@ fn auth_errors() -> Vec<AuthError> {
         E::OriginMissing => E::OriginMissing,
         E::OriginNotAllowed => E::OriginNotAllowed,
         E::KeysUnavailable => E::KeysUnavailable,
+        E::CallbackUnauthorized => E::CallbackUnauthorized,
+        E::CallbackForbidden => E::CallbackForbidden,
+        E::NoTopics => E::NoTopics,
+        E::NoPublishList => E::NoPublishList,
+        E::CallbackFailed => E::CallbackFailed,
+        E::Kicked => E::Kicked,
     )
 }
 
@@ -213,6 +219,7 @@ fn the_hubs_own_frames_are_as_documented() {
         announce::gap(&gap),
         announce::refused(429, "user_limit", retry),
         announce::expired(),
+        announce::kicked(),
         announce::drain(retry),
     ] {
         let frame = String::from_utf8(frame.to_vec()).unwrap();

@@ -107,6 +107,7 @@ impl Script {
         let farewell = match reason {
             CloseReason::Drain => announce::drain(self.retry),
             CloseReason::Expired => announce::expired(),
+            CloseReason::Kicked => announce::kicked(),
             _ => return None,
         };
         Some(self.count(farewell, now))

@@ -11,6 +11,7 @@ use tracing::{debug, info};
 
 use crate::address::client_address;
 use crate::auth::{Authenticator, Identity, Role};
+use crate::bodies::Bodies;
 use crate::body::Body;
 use crate::config::ServerConfig;
 use crate::connection::Fate;
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) authenticator: Authenticator,
     pub(crate) cors: Cors,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) bodies: Arc<Bodies>,
     pub(crate) started_at: tokio::time::Instant,
 }
 
@@ -66,6 +68,7 @@ impl Server {
             authenticator,
             cors,
             metrics: Arc::new(Metrics::new()),
+            bodies: Arc::default(),
             started_at: tokio::time::Instant::now(),
         })))
     }

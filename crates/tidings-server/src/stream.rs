@@ -10,6 +10,7 @@ use tidings_hub::{CloseReason, Delivery, LoggedUpdate, Subscription};
 use tokio::time::{Instant, Sleep};
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::bodies::{Bodies, Entry};
 use crate::script::{GRACE, Script};
 
 /// An event stream for one subscriber.
@@ -23,6 +24,9 @@ pub(crate) struct EventStream {
     timer: Option<Pin<Box<Sleep>>>,
     /// Sees to it that the stream ends in time; ends with it.
     watch: Option<AbortOnDropHandle<()>>,
+    /// Where it is entered once this lane has it.
+    bodies: Arc<Bodies>,
+    entry: Option<Entry>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +37,16 @@ enum Phase {
 }
 
 impl EventStream {
-    pub(crate) fn new(subscription: Subscription, script: Script) -> Self {
-        Self { subscription, script, phase: Phase::Opening, timer: None, watch: None }
+    pub(crate) fn new(subscription: Subscription, script: Script, bodies: Arc<Bodies>) -> Self {
+        Self {
+            subscription,
+            script,
+            phase: Phase::Opening,
+            timer: None,
+            watch: None,
+            bodies,
+            entry: None,
+        }
     }
 
     /// What another lane needs to carry the stream. It must not have begun.
@@ -49,6 +61,8 @@ impl EventStream {
             Phase::Opening => {
                 self.phase = Phase::Open;
                 self.watch = watch(&self.script);
+                let (id, fate) = (self.subscription.subscriber().id, self.script.fate().clone());
+                self.entry = Some(Arc::clone(&self.bodies).enter(id, fate));
                 let caught_up = self.subscription.caught_up();
                 Poll::Ready(Some(self.script.opening(caught_up, Instant::now())))
             }

@@ -1,5 +1,7 @@
 //! `GET` on the hub: who asks for what, from where in the log, and the stream that answers.
 
+use std::sync::Arc;
+
 use http::{HeaderValue, Method, Response};
 use tidings_hub::{Grants, Resume, Start, SubscribeError, Subscriber, SubscriberId};
 use tracing::{debug, warn};
@@ -71,7 +73,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
         call.fate.clone(),
         shared.metrics.clone(),
     );
-    let stream = EventStream::new(subscription, script);
+    let stream = EventStream::new(subscription, script, Arc::clone(&shared.bodies));
     let mut response = stream_response(Body::stream(stream));
     if let Some(reached) = cursor.and_then(|cursor| reached(resume, &cursor)) {
         response.headers_mut().insert(LAST_EVENT_ID, reached);

@@ -198,6 +198,11 @@ fn server_config(config: &Config) -> ServerConfig {
             anonymous_publish: config.dev,
             cookie_name: config.auth.cookie_name.clone(),
             publish_origins: config.auth.publish_origins.clone(),
+            authorize: config.auth.authorize.as_ref().map(|authorize| auth::AuthorizeConfig {
+                url: authorize.url.as_str().to_owned(),
+                cache: authorize.cache,
+                timeout: authorize.timeout,
+            }),
         },
         cors_origins: config.cors_origins.clone(),
         stream: StreamConfig {

@@ -4,12 +4,15 @@ use std::borrow::Borrow;
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::iter;
 use std::net::Shutdown;
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use socket2::SockRef;
 use tidings_hub::{CloseReason, LoggedUpdate, SeatKey};
 use tokio::time::Instant;
+use tracing::debug;
 
 use super::calendar::Tick;
 use super::joined::Piece;
@@ -275,6 +278,15 @@ impl Carrier {
         if !self.is_dead && self.socket.shutdown(Shutdown::Write).is_ok() {
             let _thrown_away = self.socket.read(scratch);
         }
+    }
+
+    /// Breaks the stream off, with what the kernel has not sent of it yet.
+    pub(super) fn cut(&mut self, reason: CloseReason) {
+        if let Err(error) = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)) {
+            debug!(%error, "what a socket has not sent goes out before it is closed");
+        }
+        self.script.fate().note(reason);
+        self.is_dead = true;
     }
 
     /// Gives up a client that takes no bytes.

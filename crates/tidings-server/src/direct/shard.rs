@@ -118,7 +118,11 @@ impl ShardTask {
                 Turn::Over => return,
             }
             for key in self.shard.take_roused() {
-                self.make_ready(key);
+                if self.shard.ends_at_once(key) {
+                    self.cut_short(key);
+                } else {
+                    self.make_ready(key);
+                }
             }
             self.tally.flush(&self.metrics);
             self.look_after_touched();
@@ -215,6 +219,20 @@ impl ShardTask {
         {
             carrier.is_ready = true;
             self.ready.push_back(key);
+        }
+    }
+
+    /// Ends a stream that must not get anything more: with its last words, unless something waits for its socket to take
+    /// it, which they would have to come after.
+    fn cut_short(&mut self, key: SeatKey) {
+        if !self.shard.carrier(key).is_some_and(|carrier| carrier.is_blocked()) {
+            return self.make_ready(key);
+        }
+        if let Next::Delivery(Delivery::Closed(reason)) = self.shard.read(key)
+            && let Some(carrier) = self.shard.carrier(key)
+        {
+            carrier.cut(reason);
+            self.touched.push(key);
         }
     }
 

@@ -69,11 +69,11 @@ impl fmt::Display for ConfigError {
             Self::Missing { name } => write!(f, "`{name}` has no value"),
             Self::NoPublisherKey => f.write_str(
                 "nothing says who may publish: set TIDINGS_AUTH_PUBLISHER_KEY (or auth.publisher_key or \
-                 auth.publisher_jwks_url), or run with --dev on your own machine",
+                 auth.publisher_jwks_url, or auth.authorize_url), or run with --dev on your own machine",
             ),
             Self::NoSubscriberKey => f.write_str(
                 "nothing says who may subscribe: set TIDINGS_AUTH_SUBSCRIBER_KEY (or auth.subscriber_key or \
-                 auth.subscriber_jwks_url), or TIDINGS_AUTH_ANONYMOUS=true to let everyone read what is public",
+                 auth.subscriber_jwks_url, or auth.authorize_url), or TIDINGS_AUTH_ANONYMOUS=true to let everyone read what is public",
             ),
             Self::DevNotLoopback { name, address } => write!(
                 f,

@@ -29,7 +29,7 @@ pub(super) struct Key {
 }
 
 /// Every setting, in the order of the default file.
-pub(super) const KEYS: [Key; 37] = [
+pub(super) const KEYS: [Key; 40] = [
     key("listen", Kind::Text),
     key("admin_listen", Kind::Text),
     key("dev", Kind::Switch),
@@ -45,6 +45,9 @@ pub(super) const KEYS: [Key; 37] = [
     key("auth.anonymous", Kind::Switch),
     key("auth.cookie_name", Kind::Text),
     key("auth.publish_origins", Kind::List),
+    key("auth.authorize_url", Kind::Url),
+    key("auth.authorize_cache", Kind::Text),
+    key("auth.authorize_timeout", Kind::Text),
     key("cors.origins", Kind::List),
     key("stream.keep_alive", Kind::Text),
     key("stream.retry", Kind::Text),

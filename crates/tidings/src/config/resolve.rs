@@ -17,7 +17,7 @@ use super::{
     error::ConfigError,
     layers::Layers,
     settings::{
-        AuthConfig, Config, KeySource, LimitsConfig, LogConfig, LogFormat, StreamConfig,
+        AuthConfig, AuthorizeConfig, Config, KeySource, LimitsConfig, LogConfig, LogFormat, StreamConfig,
         TelemetryConfig,
     },
     units::parse_duration,
@@ -93,10 +93,11 @@ impl Config {
         {
             return conflict("log.max_bytes", "must not be less than", "limits.update_bytes");
         }
-        if self.auth.publisher.is_none() && !self.dev {
+        let is_decided = self.auth.authorize.is_some();
+        if self.auth.publisher.is_none() && !self.dev && !is_decided {
             return Err(ConfigError::NoPublisherKey);
         }
-        if self.auth.subscriber.is_none() && !self.auth.anonymous {
+        if self.auth.subscriber.is_none() && !self.auth.anonymous && !is_decided {
             return Err(ConfigError::NoSubscriberKey);
         }
         Ok(())
@@ -128,6 +129,11 @@ impl Config {
                 }
                 _ => {}
             }
+        }
+        if self.auth.authorize.is_some() && self.auth.anonymous && !self.dev {
+            self.warnings.push(
+                "auth.anonymous is not used: auth.authorize_url stands before it".to_owned(),
+            );
         }
         if self.stream.keep_alive > SAFE_KEEP_ALIVE {
             self.warnings.push(
@@ -170,7 +176,27 @@ impl Reader<'_> {
             anonymous: self.switch("auth.anonymous")?,
             cookie_name: self.cookie_name("auth.cookie_name")?,
             publish_origins: self.list("auth.publish_origins")?,
+            authorize: self.authorize()?,
         })
+    }
+
+    fn authorize(&self) -> Result<Option<AuthorizeConfig>, ConfigError> {
+        const NAME: &str = "auth.authorize_url";
+        const URL: &str = "an http or https URL without user and password: the client's own are sent there";
+        let cache = self.duration("auth.authorize_cache")?;
+        let timeout = self.duration("auth.authorize_timeout")?;
+        if timeout.is_zero() {
+            return Err(self.wrong("auth.authorize_timeout", "longer than 0s"));
+        }
+        if self.layers.setting(NAME).is_none() {
+            return Ok(None);
+        }
+        let url = Url::parse(self.text(NAME)?).map_err(|_| self.wrong(NAME, URL))?;
+        let has_credentials = !url.username().is_empty() || url.password().is_some();
+        if !matches!(url.scheme(), "http" | "https") || has_credentials {
+            return Err(self.wrong(NAME, URL));
+        }
+        Ok(Some(AuthorizeConfig { url, cache, timeout }))
     }
 
     fn stream(&self) -> Result<StreamConfig, ConfigError> {

@@ -53,15 +53,39 @@ pub(crate) struct LogConfig {
 /// Who may publish and subscribe.
 #[derive(Clone, Debug)]
 pub(crate) struct AuthConfig {
-    /// None only in development mode.
+    /// None only in development mode, and with an authorize callback.
     pub(crate) publisher: Option<KeySource>,
-    /// None only when `anonymous` is on.
+    /// None only when `anonymous` is on, and with an authorize callback.
     pub(crate) subscriber: Option<KeySource>,
     /// Whether one may subscribe without a token.
     pub(crate) anonymous: bool,
     pub(crate) cookie_name: String,
     /// The origins that may publish with the cookie, as written.
     pub(crate) publish_origins: Vec<String>,
+    /// The application that is asked about requests without a token.
+    pub(crate) authorize: Option<AuthorizeConfig>,
+}
+
+/// The application that is asked what a client may do, and how.
+#[derive(Clone)]
+pub(crate) struct AuthorizeConfig {
+    /// An `http` or `https` URL without user and password.
+    pub(crate) url: Url,
+    /// For how long an allowance is kept; zero is for no time.
+    pub(crate) cache: Duration,
+    /// How long an answer may take; not zero.
+    pub(crate) timeout: Duration,
+}
+
+/// Never shows what may be secret in the URL.
+impl fmt::Debug for AuthorizeConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizeConfig")
+            .field("host", &self.url.host_str())
+            .field("cache", &self.cache)
+            .field("timeout", &self.timeout)
+            .finish()
+    }
 }
 
 /// Where the keys that verify one role's tokens come from.
