@@ -80,7 +80,6 @@ impl fmt::Debug for SubscriberId {
 }
 
 /// Who subscribes to what.
-#[derive(Debug)]
 pub struct Subscriber {
     /// Names the subscription.
     pub id: SubscriberId,
@@ -96,6 +95,20 @@ pub struct Subscriber {
     pub address: Option<IpAddr>,
     /// What the subscriber's token says about it, as JSON text.
     pub payload: Option<Arc<str>>,
+}
+
+impl fmt::Debug for Subscriber {
+    /// Without the session, whose name may be its secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscriber")
+            .field("id", &self.id)
+            .field("selectors", &self.selectors)
+            .field("grants", &self.grants)
+            .field("user", &self.user)
+            .field("address", &self.address)
+            .field("payload", &self.payload)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where in the log a subscription begins.

@@ -1,6 +1,7 @@
 //! The server's tests.
 //!
 //! - `auth_*`: whose tokens count: where they are found, what they say, keys of every algorithm, key sets that rotate.
+//! - `authorize`: an application that is asked who may do what, and streams that are ended from outside.
 //! - `direct`: what is particular to the direct lane, and that many streams on few shards get everything in order.
 //! - `guarantees`: one test for each line of `docs/guarantees.md`.
 //! - `health`: the probes, of a stuck hub too.
@@ -24,6 +25,7 @@ mod auth_jwks;
 mod auth_keys;
 mod auth_support;
 mod auth_tokens;
+mod authorize;
 mod direct;
 mod guarantees;
 mod health;

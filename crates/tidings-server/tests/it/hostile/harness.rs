@@ -119,7 +119,7 @@ impl Write for ThreadLog {
 /// each step. A test's runtime has but one thread. One
 /// subscriber serves the whole process, because callsites remember who was interested in them, and whichever thread met
 /// them first.
-fn keep_log() {
+pub(crate) fn keep_log() {
     static SUBSCRIBER: Once = Once::new();
     SUBSCRIBER.call_once(|| {
         let kept = |line: &Metadata<'_>, _: &Context<'_, Registry>| {
@@ -134,7 +134,7 @@ fn keep_log() {
 }
 
 /// Takes what was logged on this thread since the last time.
-pub(super) fn logged() -> String {
+pub(crate) fn logged() -> String {
     let logged = LOGGED.with_borrow_mut(|logged| logged.as_mut().map(std::mem::take));
     String::from_utf8_lossy(&logged.unwrap_or_default()).into_owned()
 }

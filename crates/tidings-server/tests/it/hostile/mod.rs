@@ -28,3 +28,5 @@ mod sockets;
 mod subscribing;
 mod syntax;
 mod tokens;
+
+pub(crate) use harness::{keep_log, logged};

@@ -8,6 +8,10 @@ use super::{form, json, limits, ndjson, routing, silence, subscribing, syntax, t
 /// No request can bring these about: the system has no randomness, or a hub has an error that the edge does not know.
 const OUT_OF_REACH: [&str; 2] = ["internal", "unavailable"];
 
+/// What only an application that is asked brings about: the tests of `authorize` do.
+const BY_APPLICATIONS: [&str; 4] =
+    ["callback_unauthorized", "callback_forbidden", "callback_failed", "kicked"];
+
 /// Where the reasons are: the one table, and the names of errors that it takes over.
 const SOURCES: [&str; 4] = [
     include_str!("../../../src/reject.rs"),
@@ -62,6 +66,7 @@ fn every_reason_of_the_table_of_refusals_is_met() {
             _ => Vec::new(),
         })
         .chain(OUT_OF_REACH)
+        .chain(BY_APPLICATIONS)
         .filter(|word| *word != "id")
         .collect();
     assert_eq!(met, known());
