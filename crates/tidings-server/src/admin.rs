@@ -146,7 +146,10 @@ fn answer(request: &Parts, server: &Server, pulse: &Pulse) -> Response<Body> {
         "/health/ready" if pulse.is_ready() => text(StatusCode::OK, "ok\n"),
         "/health/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "starting or draining\n"),
         "/metrics" => metrics(server),
-        _ => text(StatusCode::NOT_FOUND, "here are /health/live, /health/ready and /metrics, and POST /kick and /disconnect\n"),
+        _ => text(
+            StatusCode::NOT_FOUND,
+            "here are /health/live, /health/ready and /metrics, and POST /kick and /disconnect\n",
+        ),
     }
 }
 

@@ -21,7 +21,8 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// How long the streams may take to end. Those whose clients take no bytes are cut after a second.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-const USE_KICK: &str = "write POST /kick?user=USER, the name percent-encoded, and nothing else behind the `?`\n";
+const USE_KICK: &str =
+    "write POST /kick?user=USER, the name percent-encoded, and nothing else behind the `?`\n";
 const USE_DISCONNECT: &str = "write POST /disconnect?session=SESSION or POST /disconnect?subscriber=URN, the name percent-encoded, and nothing else behind the `?`\n";
 
 /// Whether a path is one of these calls.
@@ -99,8 +100,8 @@ fn read(request: &Parts) -> Result<Whom, Refused> {
         return Err(usage);
     };
     // What is not UTF-8 would be looked for under another name, and not found.
-    let is_name = (1..=MAX_NAME_BYTES).contains(&name.len())
-        && !name.contains(char::REPLACEMENT_CHARACTER);
+    let is_name =
+        (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.contains(char::REPLACEMENT_CHARACTER);
     let whom = match (is_kick, &*parameter) {
         (true, "user") => Whom::User,
         (false, "session") => Whom::Session,
@@ -131,7 +132,10 @@ mod tests {
 
     #[track_caller]
     fn refused(method: &str, uri: &str, headers: &[(&str, &str)], expected: Refused) {
-        assert!(reading(method, uri, headers).err() == Some(expected), "{method} {uri} {headers:?}");
+        assert!(
+            reading(method, uri, headers).err() == Some(expected),
+            "{method} {uri} {headers:?}"
+        );
     }
 
     #[test]
@@ -162,13 +166,25 @@ mod tests {
     fn what_names_nobody_is_refused_with_what_to_write() {
         let long = format!("/kick?user={}", "a".repeat(MAX_NAME_BYTES + 1));
         for uri in [
-            "/kick", "/kick?", "/kick?user", "/kick?user=", "/kick?usr=a", "/kick?session=a",
-            "/kick?user=a&user=b", "/kick?user=a&x=1", "/kick?user=%FF", "/kick?a", &long,
+            "/kick",
+            "/kick?",
+            "/kick?user",
+            "/kick?user=",
+            "/kick?usr=a",
+            "/kick?session=a",
+            "/kick?user=a&user=b",
+            "/kick?user=a&x=1",
+            "/kick?user=%FF",
+            "/kick?a",
+            &long,
         ] {
             refused("POST", uri, &[], Refused::Parameters(USE_KICK));
         }
         for uri in [
-            "/disconnect", "/disconnect?session=", "/disconnect?subscriber=", "/disconnect?user=a",
+            "/disconnect",
+            "/disconnect?session=",
+            "/disconnect?subscriber=",
+            "/disconnect?user=a",
             "/disconnect?session=a&subscriber=b",
         ] {
             refused("POST", uri, &[], Refused::Parameters(USE_DISCONNECT));

@@ -29,8 +29,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
     let max_selectors = shared.hub_config.limits.selectors;
     let topics_are_given = identity.topics.is_some();
     let expires_at = identity.expiry();
-    let query =
-        SubscribeQuery::parse(query, &call.parts.headers, max_selectors, identity.topics)?;
+    let query = SubscribeQuery::parse(query, &call.parts.headers, max_selectors, identity.topics)?;
     if call.parts.method == Method::HEAD {
         return Ok(stream_response(Body::empty()));
     }

@@ -57,10 +57,12 @@ fn prepare(settings: &SettingsArgs) -> anyhow::Result<Config> {
     logging::start(&config.telemetry)?;
     if config.dev {
         // Not a log line: no filter may hide it.
-        writeln!(
-            io::stderr(),
-            "DEVELOPMENT MODE: anyone on this machine may publish and subscribe, without a token, from any origin"
-        )?;
+        let who = if config.auth.authorize.is_some() {
+            "auth.authorize_url decides who on this machine may publish and subscribe without a token"
+        } else {
+            "anyone on this machine may publish and subscribe, without a token"
+        };
+        writeln!(io::stderr(), "DEVELOPMENT MODE: {who}, from any origin")?;
     }
     for warning in &config.warnings {
         warn!("{warning}");

@@ -53,12 +53,7 @@ impl Kicks {
     }
 
     /// Whether this user or session was thrown out since then, or may have been.
-    pub(crate) fn concern(
-        &self,
-        since: Moment,
-        user: Option<&str>,
-        session: Option<&str>,
-    ) -> bool {
+    pub(crate) fn concern(&self, since: Moment, user: Option<&str>, session: Option<&str>) -> bool {
         let remembered = self.0.lock();
         let missed = usize::try_from(remembered.count - since.0).unwrap_or(usize::MAX);
         missed > remembered.last.len()

@@ -17,8 +17,8 @@ use super::{
     error::ConfigError,
     layers::Layers,
     settings::{
-        AuthConfig, AuthorizeConfig, Config, KeySource, LimitsConfig, LogConfig, LogFormat, StreamConfig,
-        TelemetryConfig,
+        AuthConfig, AuthorizeConfig, Config, KeySource, LimitsConfig, LogConfig, LogFormat,
+        StreamConfig, TelemetryConfig,
     },
     units::parse_duration,
     value::Value,
@@ -131,9 +131,8 @@ impl Config {
             }
         }
         if self.auth.authorize.is_some() && self.auth.anonymous && !self.dev {
-            self.warnings.push(
-                "auth.anonymous is not used: auth.authorize_url stands before it".to_owned(),
-            );
+            self.warnings
+                .push("auth.anonymous is not used: auth.authorize_url stands before it".to_owned());
         }
         if self.stream.keep_alive > SAFE_KEEP_ALIVE {
             self.warnings.push(
@@ -182,7 +181,8 @@ impl Reader<'_> {
 
     fn authorize(&self) -> Result<Option<AuthorizeConfig>, ConfigError> {
         const NAME: &str = "auth.authorize_url";
-        const URL: &str = "an http or https URL without user and password: the client's own are sent there";
+        const URL: &str =
+            "an http or https URL without user and password: the client's own are sent there";
         let cache = self.duration("auth.authorize_cache")?;
         let timeout = self.duration("auth.authorize_timeout")?;
         if timeout.is_zero() {

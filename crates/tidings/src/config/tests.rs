@@ -522,3 +522,35 @@ fn a_lane_is_one_of_two() {
     let refusal = lane("fast").unwrap_err().to_string();
     assert!(refusal.contains("`stream.lane` must be \"direct\" or \"body\", not"), "{refusal}");
 }
+
+#[test]
+fn an_application_that_decides_needs_no_keys_and_is_not_shown() {
+    let given = |set: &[(&str, &str)]| Given { set, ..Given::default() }.resolve();
+    let url = ("auth.authorize_url", "http://127.0.0.1:8000/authorize?key=hidden");
+    let config = given(&[url]).unwrap();
+    assert!(config.auth.publisher.is_none() && config.auth.subscriber.is_none());
+    let authorize = config.auth.authorize.as_ref().unwrap();
+    assert_eq!(authorize.url.as_str(), url.1);
+    assert_eq!(authorize.cache, Duration::from_secs(10));
+    assert_eq!(authorize.timeout, Duration::from_secs(5));
+    assert!(!format!("{config:?}").contains("hidden"));
+    assert!(config.warnings.is_empty());
+
+    let set = [url, ("auth.authorize_cache", "0s"), ("auth.authorize_timeout", "250ms")];
+    let config = given(&[&set[..], &[("auth.anonymous", "true")]].concat()).unwrap();
+    let authorize = config.auth.authorize.as_ref().unwrap();
+    assert_eq!((authorize.cache, authorize.timeout), (Duration::ZERO, Duration::from_millis(250)));
+    assert!(config.warnings.concat().contains("auth.anonymous is not used"));
+    assert!(with_keys(&[]).unwrap().auth.authorize.is_none());
+
+    let refusal = |set: &[(&str, &str)]| given(set).expect_err("it resolves").to_string();
+    for wrong in
+        ["ftp://a/", "file:///etc/passwd", "not a url", "http://user:hidden@a/", "http://user@a/"]
+    {
+        let refusal = refusal(&[("auth.authorize_url", wrong)]);
+        assert!(refusal.contains("`auth.authorize_url` must be an http or https URL"), "{refusal}");
+        assert!(!refusal.contains("hidden"), "{refusal}");
+    }
+    assert!(refusal(&[url, ("auth.authorize_timeout", "0s")]).contains("longer than 0s"));
+    assert!(refusal(&[url, ("auth.authorize_cache", "10")]).contains("a duration with its unit"));
+}

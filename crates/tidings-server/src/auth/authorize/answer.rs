@@ -320,9 +320,11 @@ impl AnswerError {
         let name: String = name.chars().take(MAX_SHOWN_NAME_CHARS).collect();
         let near = |known: &&str| {
             let longer = short.chars().count().max(known.len());
-            longer <= MAX_SHOWN_NAME_CHARS && strsim::damerau_levenshtein(short, known) * 3 <= longer
+            longer <= MAX_SHOWN_NAME_CHARS
+                && strsim::damerau_levenshtein(short, known) * 3 <= longer
         };
-        let nearest = known.filter(near).min_by_key(|known| strsim::damerau_levenshtein(short, known));
+        let nearest =
+            known.filter(near).min_by_key(|known| strsim::damerau_levenshtein(short, known));
         Self::Unknown { name, nearest: nearest.map(|nearest| format!("{prefix}{nearest}")) }
     }
 }
@@ -350,3 +352,6 @@ impl fmt::Display for AnswerError {
 }
 
 impl std::error::Error for AnswerError {}
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use http::request::Parts;
@@ -221,11 +221,15 @@ impl Allowance {
 }
 
 impl Expiry<Digest, Arc<Allowance>> for UntilItEnds {
+    #[expect(
+        clippy::disallowed_types,
+        reason = "the cache goes by the system's clock, and here it is not looked at"
+    )]
     fn expire_after_create(
         &self,
         _: &Digest,
         allowance: &Arc<Allowance>,
-        _: Instant,
+        _: std::time::Instant,
     ) -> Option<Duration> {
         let end = allowance.identity.expires_at;
         let left = end.map(|end| end.duration_since(SystemTime::now()).unwrap_or_default());
@@ -281,7 +285,9 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Question => f.write_str("it could not be asked for: the request has bytes that no header can carry"),
+            Self::Question => f.write_str(
+                "it could not be asked for: the request has bytes that no header can carry",
+            ),
             Self::Timeout(patience) => write!(f, "it did not come within {patience:?}"),
             Self::Http(error) => {
                 write!(f, "{error}")?;
@@ -293,9 +299,14 @@ impl fmt::Display for Fault {
                 Ok(())
             }
             Self::Redirect(status) => {
-                write!(f, "it is {status}, and redirects are not followed: name the final URL, or answer 401")
+                write!(
+                    f,
+                    "it is {status}, and redirects are not followed: name the final URL, or answer 401"
+                )
             }
-            Self::Status(status) => write!(f, "it is {status}: answer 2xx to allow, 401 or 403 to refuse"),
+            Self::Status(status) => {
+                write!(f, "it is {status}: answer 2xx to allow, 401 or 403 to refuse")
+            }
             Self::TooLong => write!(f, "its body is longer than {MAX_BODY_BYTES} bytes"),
             Self::Answer(error) => write!(f, "it is not understood: {error}"),
         }

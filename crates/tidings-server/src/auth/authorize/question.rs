@@ -135,7 +135,8 @@ mod tests {
 
     fn parts(uri: &str, headers: &[(&str, &str)]) -> Parts {
         let request = Request::builder().uri(uri);
-        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let request =
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         request.body(()).unwrap().into_parts().0
     }
 
@@ -242,7 +243,10 @@ mod tests {
         let plain = digest("/events?topic=a", &[("cookie", "a=1; b=2")]);
         for (uri, headers) in [
             ("/events?topic=a&lastEventID=%231", &[("cookie", "a=1; b=2")][..]),
-            ("/events?last_event_id=1&topic=a&Last-Event-ID=2&lastEventId=3", &[("cookie", "a=1; b=2")]),
+            (
+                "/events?last_event_id=1&topic=a&Last-Event-ID=2&lastEventId=3",
+                &[("cookie", "a=1; b=2")],
+            ),
             ("/events?topic=a", &[("cookie", "a=1; b=2"), ("last-event-id", "7")]),
             ("/events?topic=a", &[("cookie", "a=1; b=2"), ("traceparent", "00-1-2-01")]),
             ("/events?topic=a", &[("cookie", "a=1"), ("cookie", "b=2")]),

@@ -122,7 +122,9 @@ async fn every_other_answer_is_one_to_ask_again_for_and_the_log_says_what_is_wro
     let application = Application::answering(Reply::status(200)).await;
     let (server, _) = application.hub().await;
     let json = |text: &str| {
-        Reply::status(200).with("content-type", "application/json; charset=utf-8").body(text.to_owned())
+        Reply::status(200)
+            .with("content-type", "application/json; charset=utf-8")
+            .body(text.to_owned())
     };
     let elsewhere = Application::answering(Reply::status(200)).await;
     let redirect = |status| Reply::status(status).with("location", elsewhere.url());
@@ -155,9 +157,15 @@ async fn every_other_answer_is_one_to_ask_again_for_and_the_log_says_what_is_wro
         (json(r#"{"expires_in":"60"}"#), "`expires_in` must be"),
         (json(r#"{"expires_in":1e999}"#), "`expires_in` must be"),
         (Reply::status(200).body(r#"{"topics":["a"]}"#), "Content-Type is not application/json"),
-        (Reply::status(200).with("x-tidings-topic", "a"), "`x-tidings-topic`: did you mean `x-tidings-topics`?"),
+        (
+            Reply::status(200).with("x-tidings-topic", "a"),
+            "`x-tidings-topic`: did you mean `x-tidings-topics`?",
+        ),
         (Reply::status(200).with("x-tidings-payload", "{}"), "`x-tidings-payload`: leave it out"),
-        (Reply::status(200).with("x-tidings-user", "a").with("x-tidings-user", "b"), "`user` must be one text"),
+        (
+            Reply::status(200).with("x-tidings-user", "a").with("x-tidings-user", "b"),
+            "`user` must be one text",
+        ),
         (Reply::status(200).with("x-tidings-topics", "{a,b}"), "`topics` must be a list"),
         (Reply::status(200).with("x-tidings-expires-in", "soon"), "`expires_in` must be"),
         (Reply::status(200).body(vec![b'x'; 64 * 1024 + 1]), "longer than 65536 bytes"),
@@ -173,11 +181,19 @@ async fn every_other_answer_is_one_to_ask_again_for_and_the_log_says_what_is_wro
 #[tokio::test]
 async fn what_is_just_within_the_bounds_is_understood() {
     let application = Application::answering(Reply::status(200)).await;
-    let (server, _) = application.hub_with(|config| config.auth.authorize.as_mut().unwrap().cache = std::time::Duration::ZERO).await;
+    let (server, _) = application
+        .hub_with(|config| {
+            config.auth.authorize.as_mut().unwrap().cache = std::time::Duration::ZERO;
+        })
+        .await;
     let filled = json!({ "payload": "x".repeat(64 * 1024 - 14) }).to_string();
     assert_eq!(filled.len(), 64 * 1024);
-    for body in [filled.as_str(), "", "null", " {} ", r#"{"user":null,"topics":null,"expires_in":null}"#] {
-        application.answer(Reply::status(200).with("content-type", "Application/JSON").body(body.to_owned()));
+    for body in
+        [filled.as_str(), "", "null", " {} ", r#"{"user":null,"topics":null,"expires_in":null}"#]
+    {
+        application.answer(
+            Reply::status(200).with("content-type", "Application/JSON").body(body.to_owned()),
+        );
         drop(server.subscribe("topic=a", "").await);
     }
     application.answer(Reply::status(200).with("content-type", "text/html").body("<p>hello {you}"));
@@ -242,7 +258,11 @@ async fn half_an_answer_is_none() {
         let server = TestServer::start(HubConfig::default(), config).await;
         let answer = ask(&server, "topic=a").await;
         let shown = String::from_utf8_lossy(bytes);
-        assert_eq!((answer.status, &answer.json()["reason"]), (503, &json!("callback_failed")), "{shown}");
+        assert_eq!(
+            (answer.status, &answer.json()["reason"]),
+            (503, &json!("callback_failed")),
+            "{shown}"
+        );
         assert!(answer.header("retry-after").is_some());
     }
 }
@@ -254,7 +274,7 @@ async fn topics_set_what_the_stream_is_for_and_grant_it() {
     let expected = ["a private", "a public", "end private", "end public"];
     // Whatever the client asks for: more, other things, or nothing.
     for query in ["topic=a&topic=end", "topic=*", "topic=b", "", &"topic=x&".repeat(2_000)] {
-        assert_eq!(seen(&server, query).await, expected, "{:.20}", query);
+        assert_eq!(seen(&server, query).await, expected, "{query:.20}");
     }
 }
 
@@ -306,7 +326,10 @@ async fn more_topics_than_a_stream_may_have_are_the_applications_mistake() {
     keep_log();
     let topics: Vec<String> = (0..11).map(|n| n.to_string()).collect();
     let application = Application::answering(Reply::json(&json!({"topics": topics}))).await;
-    let hub = HubConfig { limits: Limits { selectors: 10, ..HubConfig::default().limits }, ..HubConfig::default() };
+    let hub = HubConfig {
+        limits: Limits { selectors: 10, ..HubConfig::default().limits },
+        ..HubConfig::default()
+    };
     let server = TestServer::start(hub, asking(application.authorize())).await;
     let failed = (503, "callback_failed".to_owned());
     assert_eq!(refusals(&server).await, [failed.clone(), failed.clone()]);
@@ -362,15 +385,15 @@ async fn the_stream_ends_when_the_application_said() {
 
     application.answer(Reply::status(200).with("x-tidings-expires-in", "0.25"));
     let mut stream = server.subscribe("topic=b", "").await.opened().await;
-    assert!(matches!(stream.rest().await.last(), Some(Seen::Event { event_type, .. }) if event_type == "expired"));
+    assert!(
+        matches!(stream.rest().await.last(), Some(Seen::Event { event_type, .. }) if event_type == "expired")
+    );
 }
 
 #[tokio::test]
 async fn a_token_decides_where_its_role_has_a_key_even_a_bad_one() {
     let application = Application::answering(Reply::status(403)).await;
-    let (server, _) = application
-        .hub_with(|config| config.auth.subscriber = open_key())
-        .await;
+    let (server, _) = application.hub_with(|config| config.auth.subscriber = open_key()).await;
     let good = token(&[], &["a"]);
     let bearer = format!("Authorization: Bearer {good}\r\n");
     drop(server.subscribe("topic=a", &bearer).await.opened().await);
@@ -384,13 +407,15 @@ async fn a_token_decides_where_its_role_has_a_key_even_a_bad_one() {
         (format!("topic=a&authorization={bad}"), "X: y".to_owned(), "bad_signature"),
         ("topic=a".to_owned(), format!("Cookie: mercureAuthorization={bad}"), "bad_signature"),
     ] {
-        let answer = server.request(&format!("GET /events?{query} HTTP/1.1\r\n{headers}"), b"").await;
+        let answer =
+            server.request(&format!("GET /events?{query} HTTP/1.1\r\n{headers}"), b"").await;
         assert_eq!((answer.status, &answer.json()["reason"]), (401, &json!(reason)), "{headers}");
     }
     assert_eq!(application.count(), 0);
     // Without a token of the hub's the application decides, and not `anonymous`.
     for headers in ["X: y", "Cookie: session=1", "Authorization: Basic YTpi"] {
-        let answer = server.request(&format!("GET /events?topic=a HTTP/1.1\r\n{headers}"), b"").await;
+        let answer =
+            server.request(&format!("GET /events?topic=a HTTP/1.1\r\n{headers}"), b"").await;
         assert_eq!((answer.status, &answer.json()["reason"]), (403, &json!("callback_forbidden")));
     }
     assert_eq!(application.count(), 3);
@@ -405,7 +430,13 @@ async fn without_a_key_the_application_gets_tokens_as_they_are() {
     let application = Application::answering(Reply::status(200)).await;
     let (server, _) = application.hub().await;
     let own = token(&[], &["a"]);
-    drop(server.subscribe("topic=a", &format!("Authorization: Bearer {own}\r\n")).await.opened().await);
+    drop(
+        server
+            .subscribe("topic=a", &format!("Authorization: Bearer {own}\r\n"))
+            .await
+            .opened()
+            .await,
+    );
     assert_eq!(application.last().header("authorization"), format!("Bearer {own}"));
     let query = format!("topic=a&authorization={own}");
     drop(server.subscribe(&query, "").await.opened().await);

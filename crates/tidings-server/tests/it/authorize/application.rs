@@ -99,7 +99,9 @@ impl Application {
                 let (current, asked) = (Arc::clone(&current), asked_sender.clone());
                 open.spawn(async move {
                     let service = service_fn(|request| answer(request, &current, &asked));
-                    drop(http1::Builder::new().serve_connection(TokioIo::new(socket), service).await);
+                    drop(
+                        http1::Builder::new().serve_connection(TokioIo::new(socket), service).await,
+                    );
                 });
             }
         });
@@ -189,8 +191,10 @@ async fn answer(
         drop(gate.wait_for(|open| *open).await);
     }
     let response = Response::builder().status(reply.status);
-    let response =
-        reply.headers.into_iter().fold(response, |response, (name, value)| response.header(name, value));
+    let response = reply
+        .headers
+        .into_iter()
+        .fold(response, |response, (name, value)| response.header(name, value));
     Ok(response.body(Full::new(reply.body)).unwrap())
 }
 

@@ -62,7 +62,11 @@ async fn a_refusal_is_not_kept() {
 #[tokio::test]
 async fn an_allowance_is_kept_no_longer_than_configured() {
     let application = Application::answering(Reply::status(200)).await;
-    let set = |cache| move |config: &mut tidings_server::ServerConfig| config.auth.authorize.as_mut().unwrap().cache = cache;
+    let set = |cache| {
+        move |config: &mut tidings_server::ServerConfig| {
+            config.auth.authorize.as_mut().unwrap().cache = cache;
+        }
+    };
     let (server, _) = application.hub_with(set(Duration::ZERO)).await;
     for _ in 0..3 {
         connect(&server, "topic=a", &cookie("ann")).await;
@@ -81,7 +85,8 @@ async fn an_allowance_is_kept_no_longer_than_configured() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_who_ask_the_same_at_once_are_one_question() {
     let shut = gate();
-    let application = Application::answering(Reply::json(&json!({"user": "ann"})).after(&shut)).await;
+    let application =
+        Application::answering(Reply::json(&json!({"user": "ann"})).after(&shut)).await;
     let (server, _) = application.hub().await;
     let server = Arc::new(server);
     let mut connects = JoinSet::new();
@@ -157,7 +162,8 @@ async fn two_users_never_share_an_answer() {
             let (server, opened) = (Arc::clone(&server), Arc::clone(&opened));
             readers.spawn(async move {
                 let headers = cookie(&format!("session={user}"));
-                let mut stream = server.subscribe("topic=users/0&topic=*", &headers).await.opened().await;
+                let mut stream =
+                    server.subscribe("topic=users/0&topic=*", &headers).await.opened().await;
                 opened.fetch_add(1, Ordering::Relaxed);
                 assert_eq!(stream.event().await.1, format!("for {user}"), "in round {round}");
                 assert_eq!(stream.event().await.1, "end");

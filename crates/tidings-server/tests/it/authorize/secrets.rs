@@ -1,5 +1,7 @@
 //! No credential, and nothing of the application's answers, reaches the log.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 use tidings_hub::HubConfig;
 use tidings_server::auth::AuthorizeConfig;
@@ -19,8 +21,9 @@ async fn no_credential_reaches_the_log() {
     let authorize = AuthorizeConfig { timeout: SHORT, ..AuthorizeConfig::new(url) };
     let mut shown = format!("{authorize:?}");
     let server = TestServer::start(HubConfig::default(), asking(authorize)).await;
-    shown.push_str(&format!("{:?}", server.server));
-    let headers = format!("{}Authorization: Basic {MARKER}\r\n", cookie(&format!("session={MARKER}")));
+    write!(shown, "{:?}", server.server).unwrap();
+    let headers =
+        format!("{}Authorization: Basic {MARKER}\r\n", cookie(&format!("session={MARKER}")));
     let answers = [
         Reply::json(&json!({"user": "ann", "session": MARKER, "payload": 1, "topics": ["a"]})),
         Reply::status(200).with("x-tidings-session", MARKER),
@@ -32,7 +35,9 @@ async fn no_credential_reaches_the_log() {
         Reply::json(&json!({"session": [MARKER]})),
         Reply::json(&json!({"expires_in": MARKER})),
         Reply::json(&json!({"topics": [MARKER, ""]})),
-        Reply::status(200).with("content-type", "application/json").body(format!("{{\"user\":{MARKER}")),
+        Reply::status(200)
+            .with("content-type", "application/json")
+            .body(format!("{{\"user\":{MARKER}")),
         Reply::status(200).body(format!("{{{MARKER}")),
         Reply::status(200).with("x-tidings-expires-in", MARKER),
         Reply::status(200).body(MARKER.repeat(10_000)),
@@ -45,7 +50,7 @@ async fn no_credential_reaches_the_log() {
         let mut client = server.connect().await;
         client.ask_as_browser(&query, &headers).await;
         let head = client.head().await.unwrap();
-        shown.push_str(&format!("{:?}", server.server.hub().subscribers()));
+        write!(shown, "{:?}", server.server).unwrap();
         drop((head, client));
         let post = format!(
             "POST /events?{query} HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nOrigin: https://app.example\r\n{}",
