@@ -138,12 +138,8 @@ impl State {
         }
         member.at_once = AtOnce::Due;
         member.closed = Some(reason);
-        member.gap = None;
         woken.extend(match &mut member.served {
-            Served::Alone { owed, waker } => {
-                *owed = None;
-                waker.take()
-            }
+            Served::Alone { waker, .. } => waker.take(),
             Served::InShard { shard, seat } => {
                 let inbox = self.shards.get(*shard);
                 inbox.and_then(|inbox| inbox.end_at_once(*seat, member.subscriber.id))

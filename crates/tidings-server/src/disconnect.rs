@@ -49,34 +49,32 @@ impl Server {
         if let Some(kicked) = whom.kicked() {
             shared.authenticator.kicks().note(kicked);
         }
-        let mut carried: Vec<(SubscriberId, Fate)> = Vec::new();
+        let mut ended: Vec<SubscriberId> = Vec::new();
+        let mut fates: Vec<Fate> = Vec::new();
         let mut ending = shared.hub.end_at_once(
             |subscriber| {
                 let is_meant = whom.is(subscriber);
                 if is_meant {
-                    let fate = shared.bodies.fate(subscriber.id);
-                    carried.extend(fate.map(|fate| (subscriber.id, fate)));
+                    ended.push(subscriber.id);
+                    fates.extend(shared.bodies.fate(subscriber.id));
                 }
                 is_meant
             },
             CloseReason::Kicked,
         );
-        let cut = |is_late: bool| {
-            for (subscriber, fate) in &carried {
-                let is_open = || shared.bodies.fate(*subscriber).is_some();
-                if fate.is_stalled() || (is_late && is_open()) {
-                    fate.cut(CloseReason::Kicked);
-                }
-            }
+        let cut_stalled = || {
+            let stalled = fates.iter().filter(|fate| fate.is_stalled());
+            stalled.for_each(|fate| fate.cut(CloseReason::Kicked));
         };
         // Their clients take nothing, so that nobody asks for their last bytes.
-        cut(false);
+        cut_stalled();
         if timeout(GRACE, ending.told()).await.is_err() {
-            cut(true);
+            let open = ended.iter().filter_map(|subscriber| shared.bodies.fate(*subscriber));
+            open.for_each(|fate| fate.cut(CloseReason::Kicked));
             ending.told().await;
         }
         // What was given to them last may have been too much for their clients.
-        cut(false);
+        cut_stalled();
         info!(closed = ending.count(), "ended streams by an admin call");
         ending.count()
     }

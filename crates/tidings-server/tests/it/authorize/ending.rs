@@ -3,9 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
-use tidings_hub::{HubConfig, Update};
+use tidings_hub::{Grants, HubConfig, Selector, Start, Subscriber, SubscriberId, Update};
 use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -172,6 +178,89 @@ async fn nothing_comes_once_the_call_has_answered() {
     publisher.await.unwrap();
 }
 
+/// Whoever serves a stream may have something of it in hand as long as it does not know of its end.
+#[tokio::test]
+async fn the_call_answers_once_every_stream_knows() {
+    let (server, admin) = TestServer::with_admin(HubConfig::default(), open_config()).await;
+    let unread = || {
+        let subscriber = Subscriber {
+            id: SubscriberId::random().unwrap(),
+            selectors: vec![Selector::new("a")],
+            grants: Grants::none(),
+            user: Some("ann".into()),
+            session: None,
+            address: None,
+            payload: None,
+        };
+        server.server.hub().subscribe(subscriber, Start::Live).unwrap()
+    };
+    let subscription = unread();
+    let mut call = tokio::spawn(end(admin, "/kick?user=ann"));
+    // It has come as far as it comes: it has told the subscription, which is one that nobody reads.
+    assert!(timeout(Duration::from_secs(2), &mut call).await.is_err(), "it has answered");
+    drop(subscription);
+    assert_eq!(call.await.unwrap(), 1);
+
+    let _unread = unread();
+    let mut client = Client::connect(admin).await;
+    client.send_request("POST /kick?user=ann HTTP/1.1", b"").await;
+    let answer = client.answer().await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.text().contains("ask again"), "{}", answer.text());
+}
+
+/// One connection may carry the streams of many, as from a proxy.
+#[tokio::test]
+async fn over_http2_one_stream_ends_and_the_others_go_on() {
+    let application = application().await;
+    let (server, admin) = application.hub().await;
+    let socket = server.connect().await.socket;
+    let (mut sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
+    let connection = tokio::spawn(async move { drop(connection.await) });
+    let mut streams = Vec::new();
+    for session in ["ann/1", "ben/1"] {
+        let request = Request::get("http://hub/events?topic=a").header("cookie", session);
+        let request = request.body(Empty::<Bytes>::new()).unwrap();
+        streams.push(sender.send_request(request).await.unwrap().into_body());
+    }
+    assert_eq!(end(admin, "/kick?user=ann").await, 1);
+    let mut ben = streams.pop().unwrap();
+    let ann = streams.pop().unwrap().collect().await.unwrap().to_bytes();
+    assert!(ann.ends_with(b"event: expired\ndata: {\"reason\":\"kicked\"}\n\n"), "{ann:?}");
+    server.server.hub().publish(Update::new("a", "on").private()).unwrap();
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"data: on\n\n") {
+        seen.extend(ben.frame().await.unwrap().unwrap().into_data().unwrap());
+    }
+    drop((ben, sender));
+    connection.await.unwrap();
+}
+
+/// Its client leaves the stream's window shut: nobody asks the stream for bytes, so it cannot end by itself.
+#[tokio::test]
+async fn over_http2_a_stream_that_nobody_reads_is_cut() {
+    let application = application().await;
+    let (server, admin) = application.hub().await;
+    let socket = server.connect().await.socket;
+    let (mut sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
+    let connection = tokio::spawn(async move { drop(connection.await) });
+    let request = Request::get("http://hub/events?topic=a").header("cookie", "ann/1");
+    let request = request.body(Empty::<Bytes>::new()).unwrap();
+    let unread = sender.send_request(request).await.unwrap();
+    for _ in 0..10 {
+        let update = Update::new("a", "x".repeat(1024 * 1024)).private();
+        server.server.hub().publish(update).unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(end(admin, "/kick?user=ann").await, 1);
+    assert_eq!(server.server.hub().stats().subscribers, 0);
+    metric_becomes(admin, KICKED, 1).await;
+    drop((unread, sender));
+    connection.await.unwrap();
+}
+
 /// Its client takes no bytes. What waits for it, the rest of an update, does not come when it reads again.
 #[tokio::test]
 async fn a_stream_whose_client_reads_nothing_is_cut() {
@@ -243,7 +332,7 @@ async fn an_answer_that_is_older_than_the_kick_lets_nobody_in() {
     application.answer(late);
     let (server, admin) = application
         .hub_with(|config| {
-            config.auth.authorize.as_mut().unwrap().cache = std::time::Duration::ZERO;
+            config.auth.authorize.as_mut().unwrap().cache = Duration::ZERO;
         })
         .await;
     let mut client = server.connect().await;

@@ -50,7 +50,7 @@ async fn no_credential_reaches_the_log() {
         let mut client = server.connect().await;
         client.ask_as_browser(&query, &headers).await;
         let head = client.head().await.unwrap();
-        write!(shown, "{:?}", server.server).unwrap();
+        write!(shown, "{:?} {:?}", server.server, server.server.hub().subscribers()).unwrap();
         drop((head, client));
         let post = format!(
             "POST /events?{query} HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nOrigin: https://app.example\r\n{}",
