@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use tidings_hub::Update;
+use tidings_hub::{IdScope, Update};
 use tidings_wire::{EventId, EventType, InvalidField};
 
 use crate::announce::RESERVED_TYPES;
@@ -92,6 +92,7 @@ impl RawDraft {
             }
         };
         Ok(Update {
+            id_scope: IdScope::Hub,
             topics: self.topics,
             data: self.data,
             id: check_id(&self.id, limits)?,
