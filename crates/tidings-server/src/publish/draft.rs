@@ -416,6 +416,7 @@ mod tests {
     fn empty_fields_and_a_retry_of_zero_are_absent() {
         let draft = raw(&["a"]).unwrap().check(&LIMITS).unwrap();
         let expected = Update {
+            id_scope: IdScope::Hub,
             topics: vec!["a".into()],
             data: String::new(),
             id: None,

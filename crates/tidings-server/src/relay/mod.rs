@@ -6,8 +6,10 @@
 
 mod backoff;
 mod boundary;
+mod channel;
 mod config;
 mod error;
+mod follower;
 mod pass_through;
 mod per_client;
 mod routes;
@@ -16,11 +18,11 @@ mod snapshot;
 mod target;
 mod upstream;
 
+pub(crate) use channel::Lease;
 pub use config::{InvalidRelay, RelayAccess, RelayConfig, RelayMode};
 pub(crate) use error::UpstreamError;
 pub(crate) use pass_through::PassThrough;
 pub(crate) use routes::{Relays, Route};
-pub(crate) use shared::Lease;
 
 use http::Response;
 use tidings_hub::{Grants, Selector};

@@ -7,9 +7,9 @@ use reqwest::{Client, Url};
 use tokio::sync::Semaphore;
 use tracing::warn;
 
+use super::channel::Channels;
 use super::config::{InvalidRelay, RelayAccess, RelayConfig, RelayMode};
 use super::error::UpstreamError;
-use super::shared::Channels;
 use super::target::Target;
 use super::upstream;
 use crate::mercure::CURSOR_PARAMETERS;
@@ -99,8 +99,9 @@ impl Relay {
             let name = form_urlencoded::parse(name.as_bytes()).next();
             let name = name.map(|(name, _)| name).unwrap_or_default();
             let is_token = name == TOKEN_PARAMETER && self.config.access != RelayAccess::Anyone;
-            let is_shared = self.config.mode == RelayMode::Shared;
-            !is_token && !(is_shared && CURSOR_PARAMETERS.contains(&name.as_ref()))
+            let is_cursor =
+                self.config.mode == RelayMode::Shared && CURSOR_PARAMETERS.contains(&name.as_ref());
+            !is_token && !is_cursor
         };
         query.split('&').filter(is_passed).collect::<Vec<_>>().join("&")
     }
