@@ -460,7 +460,7 @@ mod tests {
             let update = Update {
                 id_scope,
                 topics: texts.iter().map(|&text| TEXTS[text].to_owned()).collect(),
-                id: Some(tidings_wire::EventId::new(TEXTS[texts[0]]).unwrap()),
+                id: Some(EventId::new(TEXTS[texts[0]]).unwrap()),
                 idempotency_key: Some(key.to_string().into()),
                 ..Update::default()
             };
