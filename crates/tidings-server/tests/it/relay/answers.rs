@@ -103,7 +103,7 @@ async fn an_upstream_that_never_answers_is_given_up_in_time() {
         let answer = client.answer().await;
         assert_eq!((answer.status, &answer.json()["reason"]), (504, &"upstream_no_answer".into()));
         assert!(answer.header("retry-after").is_some());
-        asked.is_given_up().await;
+        asked.until_given_up().await;
     }
 }
 
@@ -136,6 +136,8 @@ async fn those_who_wait_together_are_answered_together() {
     for client in &mut clients {
         assert_eq!(client.answer().await.status, 502);
     }
+    // Who comes just after it is told the same, and the upstream is left alone.
+    assert_eq!(as_program(&server).await.status, 502);
     // Nobody else has asked: the next request is that of somebody who comes later.
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     let _late = ask(&server, &format!("{PATH}?late"), "").await;
@@ -155,7 +157,7 @@ async fn a_relay_has_so_many_upstream_connections_and_no_more() {
         let answer = server.request(&other, b"").await;
         assert_eq!((answer.status, &answer.json()["reason"]), (503, &"upstream_limit".into()));
         drop(stream);
-        feed.is_closed().await;
+        feed.until_closed().await;
         // There is room again.
         let _client = loop {
             let mut client = ask(&server, &format!("{PATH}?other"), "").await;

@@ -85,12 +85,12 @@ async fn when_the_client_goes_the_upstreams_connection_ends_at_once() {
     let feed = upstream.feed().await;
     let stream = client.stream().await;
     drop(stream);
-    feed.is_closed().await;
+    feed.until_closed().await;
     // Also before the upstream has answered.
     let client = ask(&server, PATH, "").await;
     let asked = upstream.asked().await;
     drop(client);
-    asked.is_given_up().await;
+    asked.until_given_up().await;
     let stats = || server.server.hub().stats().subscribers;
     while stats() > 0 {
         tokio::task::yield_now().await;
@@ -145,7 +145,7 @@ async fn a_drain_ends_it_with_a_word_between_events_and_without_one_within() {
     for ((mut stream, feed), is_told) in clients.into_iter().zip([true, false]) {
         let rest = stream.rest().await;
         assert_eq!(rest.iter().any(is_drain), is_told, "{rest:?}");
-        feed.is_closed().await;
+        feed.until_closed().await;
     }
     (&mut server.done).await.unwrap();
 }
@@ -180,5 +180,5 @@ async fn its_age_is_limited_too() {
     let client = ask(&server, PATH, "").await;
     let feed = upstream.feed().await;
     assert_eq!(client.stream().await.rest().await, []);
-    feed.is_closed().await;
+    feed.until_closed().await;
 }

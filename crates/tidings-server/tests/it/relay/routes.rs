@@ -137,7 +137,7 @@ async fn nobody_meets_relayed_events_under_a_wildcard_without_a_grant() {
     let mut everything =
         server.subscribe("topic=*&topic=/secret/4711&topic=/secret/%7Bid%7D", "").await;
     // A path in braces is a path, and no template.
-    let braces = ask(&server, "/secret/%7Bid%7D", "").await;
+    let braces = ask(&server, "/secret/{id}", "").await;
     let mut other_feed = upstream.feed().await;
     let mut braces = braces.stream().await;
     feed.send("data: secret\n\n").await;

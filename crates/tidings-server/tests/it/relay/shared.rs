@@ -151,7 +151,7 @@ async fn when_the_last_subscriber_has_gone_the_upstream_is_let_go_after_the_ling
         started(|upstream| quick(upstream.relay(PATH))).await;
     feed.send("id: 1\ndata: 1\n\n").await;
     drop(stream);
-    feed.is_closed().await;
+    feed.until_closed().await;
     // What is missed meanwhile the upstream is asked for, as it has ids.
     let client = ask(&server, PATH, "").await;
     let asked = upstream.asked().await;
@@ -245,7 +245,7 @@ async fn an_event_that_is_too_large_costs_a_connection_and_nothing_else() {
     let (_server, upstream, mut feed, mut stream) = started(relay).await;
     feed.send("retry: 100\nid: 1\ndata: fine\n\n").await;
     feed.send(&format!("data: {}", "x".repeat(2_000))).await;
-    feed.is_closed().await;
+    feed.until_closed().await;
     let asked = upstream.asked().await;
     assert_eq!(asked.header("last-event-id"), ["1"]);
     asked.feed().await.send("data: goes on\n\n").await;

@@ -104,8 +104,8 @@ impl Asked {
     }
 
     /// Waits until the relay gives up.
-    pub(crate) async fn is_given_up(self) {
-        Feed(self.socket).is_closed().await;
+    pub(crate) async fn until_given_up(self) {
+        Feed(self.socket).until_closed().await;
     }
 }
 
@@ -115,7 +115,7 @@ impl Feed {
     }
 
     /// Waits until the relay has closed the connection.
-    pub(crate) async fn is_closed(mut self) {
+    pub(crate) async fn until_closed(mut self) {
         let closed = async { while self.0.read(&mut [0; 512]).await.is_ok_and(|read| read > 0) {} };
         tokio::time::timeout(PATIENCE, closed).await.expect("the relay keeps the connection open");
     }
