@@ -131,13 +131,13 @@ async fn who_may_read_is_the_relays_to_say() {
 async fn nobody_meets_relayed_events_under_a_wildcard_without_a_grant() {
     let upstream = Upstream::start().await;
     let server = relaying(upstream.relay("/secret/{id}")).await;
-    let client = ask(&server, "/secret/4711", "").await;
+    let client = ask(&server, "/secret/4711?a", "").await;
     let mut feed = upstream.feed().await;
     let mut stream = client.stream().await;
     let mut everything =
-        server.subscribe("topic=*&topic=/secret/4711&topic=/secret/%7Bid%7D", "").await;
-    // A path in braces is a path, and no template.
-    let braces = ask(&server, "/secret/{id}", "").await;
+        server.subscribe("topic=*&topic=/secret/4711?a&topic=/secret/%7B%2Bid%7D", "").await;
+    // A query in braces is a query, and no template.
+    let braces = ask(&server, "/secret/4711?{x}", "").await;
     let mut other_feed = upstream.feed().await;
     let mut braces = braces.stream().await;
     feed.send("data: secret\n\n").await;
@@ -147,8 +147,8 @@ async fn nobody_meets_relayed_events_under_a_wildcard_without_a_grant() {
     server.publish("topic=a&data=public").await;
     assert_eq!(everything.data(1).await, ["public"]);
     // With a grant it may be had through the hub as well.
-    let bearer = format!("Authorization: Bearer {}\r\n", token(&[], &["/secret/4711"]));
-    let mut granted = server.subscribe("topic=/secret/4711&lastEventID=earliest", &bearer).await;
+    let bearer = format!("Authorization: Bearer {}\r\n", token(&[], &["/secret/4711?a"]));
+    let mut granted = server.subscribe("topic=/secret/4711?a&lastEventID=earliest", &bearer).await;
     assert_eq!(granted.data(1).await, ["secret"]);
 }
 
