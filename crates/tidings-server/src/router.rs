@@ -12,8 +12,21 @@ use crate::{dashboard, publish, subscribe, subscriptions};
 /// The hub's own short path beside Mercure's.
 const EVENTS_PATH: &str = "/events";
 
+/// How a request finds who answers it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Routing {
+    /// By its path: everything that the hub serves.
+    ByPath,
+    /// The host has found the path: whatever it is, there one subscribes and publishes.
+    Endpoint,
+}
+
 /// Finds who answers a request.
-pub(crate) async fn route<B>(call: &Call<'_>, body: B) -> Result<Response<Body>, Refusal>
+pub(crate) async fn route<B>(
+    call: &Call<'_>,
+    routing: Routing,
+    body: B,
+) -> Result<Response<Body>, Refusal>
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Send,
@@ -21,12 +34,14 @@ where
     let config = &call.shared().config;
     let (method, path) = (&call.parts.method, call.parts.uri.path());
     let is_read = matches!(*method, Method::GET | Method::HEAD);
-    match path {
-        HUB_PATH | EVENTS_PATH => match *method {
+    if matches!(routing, Routing::Endpoint) || matches!(path, HUB_PATH | EVENTS_PATH) {
+        return match *method {
             Method::GET | Method::HEAD => subscribe::answer(call).await,
             Method::POST => publish::answer(call, body).await,
             _ => Err(Refusal::MethodNotAllowed { allow: "GET, HEAD, POST" }),
-        },
+        };
+    }
+    match path {
         _ if config.subscriptions && path.starts_with(SUBSCRIPTIONS_PATH) => {
             let rest = path.strip_prefix(SUBSCRIPTIONS_PATH).unwrap_or_default();
             if !rest.is_empty() && !rest.starts_with('/') {

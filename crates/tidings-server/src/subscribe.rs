@@ -34,7 +34,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
         selectors: query.selectors,
         grants: identity.subscribe.unwrap_or_else(Grants::none),
         user: identity.user,
-        address: Some(limit_key(call.address)),
+        address: call.address.map(limit_key),
         payload: identity.payload,
     };
     let cursor = match &query.start {
@@ -43,7 +43,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
         Start::After(id) => Some(id.clone()),
     };
     let subscription = shared.hub.subscribe(subscriber, query.start)?;
-    debug!(subscriber = %subscription.subscriber().id, address = %call.address, resume = ?subscription.resume(), "stream opened");
+    debug!(subscriber = %subscription.subscriber().id, address = call.address.map(display), resume = ?subscription.resume(), "stream opened");
     let resume = subscription.resume();
     let script = Script::new(
         (subscription.subscriber().id, resume),
