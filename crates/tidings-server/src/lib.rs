@@ -2,6 +2,15 @@
 //! authorisation, limits, metrics, the dashboard.
 //!
 //! This is the only crate that knows server-side HTTP.
+//!
+//! A program of its own calls [`Server::serve`]. A host program mounts [`Server::service`] or [`Server::endpoint`] in its
+//! router, vouches for its users with an [`auth::Identity`], and calls [`Server::drain`] before it goes down: the page
+//! `docs/embedding.md` has axum, actix-web and hyper.
+
+/// The code of the page about embedding has to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct EmbeddingPage;
 
 mod acceptor;
 mod address;
