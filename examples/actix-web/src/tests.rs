@@ -146,7 +146,9 @@ async fn a_client_that_went_away_is_cleaned_up() {
         payload: None,
     };
     let mut watch = app.server.hub().subscribe(watcher, Start::Live).unwrap();
-    drop(open(app.get("/events?topic=a")).await);
+    let stream = open(app.get("/events?topic=a")).await;
+    let begun = Instant::now();
+    drop(stream);
     loop {
         let next = tokio::time::timeout(PATIENCE, watch.next()).await;
         let Ok(Delivery::Updates(updates)) = next else { panic!("it has not left: {next:?}") };
@@ -155,6 +157,7 @@ async fn a_client_that_went_away_is_cleaned_up() {
             break;
         }
     }
+    assert!(begun.elapsed() < SLACK, "not by keep-alives that fail: {:?}", begun.elapsed());
     drop(watch);
     assert_eq!(app.server.hub().stats().subscribers, 0);
 }
