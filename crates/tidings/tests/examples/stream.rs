@@ -32,7 +32,7 @@ impl Stream {
     /// Answers when the stream is open: its head has come.
     pub(crate) async fn open(request: RequestBuilder) -> Self {
         let request = request.header("accept", "text/event-stream").send();
-        let response = timeout(PATIENCE, request).await.unwrap().unwrap();
+        let response = timeout(PATIENCE, request).await.expect("the stream does not open").unwrap();
         assert_eq!(response.status(), 200);
         let content_type = response.headers()["content-type"].to_str().unwrap();
         assert!(content_type.starts_with("text/event-stream"), "{content_type}");
