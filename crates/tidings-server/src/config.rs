@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::address::TrustedProxies;
 use crate::auth::AuthConfig;
+use crate::relay::RelayConfig;
 
 /// The settings of the HTTP edge. The binary's `docs/defaults.md` gives the reason for each default.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct ServerConfig {
     pub subscriptions: bool,
     /// Whether `/` is the dashboard.
     pub dashboard: bool,
+    /// Event streams of an existing backend that are relayed.
+    pub relays: Vec<RelayConfig>,
 }
 
 /// How streams behave.

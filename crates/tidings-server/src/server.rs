@@ -21,6 +21,7 @@ use crate::headers::set_security_headers;
 use crate::mercure::PresenceAnnouncer;
 use crate::metrics::Metrics;
 use crate::reject::Refusal;
+use crate::relay::Relays;
 use crate::router;
 
 /// A hub with its HTTP edge. Clones are the same server.
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) authenticator: Authenticator,
     pub(crate) cors: Cors,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) relays: Relays,
     pub(crate) started_at: tokio::time::Instant,
 }
 
@@ -57,6 +59,7 @@ impl Server {
         let cors = Cors::new(&config.cors_origins).map_err(StartError::Cors)?;
         let auth = std::mem::take(&mut config.auth);
         let authenticator = Authenticator::new(auth).await.map_err(StartError::Auth)?;
+        let relays = Relays::new(std::mem::take(&mut config.relays)).map_err(StartError::Relay)?;
         let announcer =
             config.subscriptions.then(|| Box::new(PresenceAnnouncer) as Box<dyn Announcer>);
         let epoch = Epoch::random().map_err(StartError::Randomness)?;
@@ -67,6 +70,7 @@ impl Server {
             authenticator,
             cors,
             metrics: Arc::new(Metrics::new()),
+            relays,
             started_at: tokio::time::Instant::now(),
         })))
     }
