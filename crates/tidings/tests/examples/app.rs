@@ -14,6 +14,9 @@ use crate::example::Example;
 /// How long an app may take until it listens: the first start installs and compiles what it needs.
 const START: Duration = Duration::from_mins(10);
 
+/// How long a killed app may take to be gone.
+const END: Duration = Duration::from_secs(20);
+
 /// Runs the command, and kills the group when standard input ends: when the test lets go of it, or is itself gone.
 const GUARDED: &str = "
 exec 3<&0
@@ -66,7 +69,8 @@ impl App {
     pub(crate) async fn kill(self) {
         let Self { guard, mut shell, output } = self;
         drop(guard);
-        output.await.unwrap();
+        let gone = timeout(END, output).await;
+        gone.expect("a process of the app has left its group").unwrap();
         shell.wait().await.unwrap();
     }
 }
