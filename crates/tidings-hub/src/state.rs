@@ -456,7 +456,9 @@ mod tests {
         }
 
         fn publish(&self, texts: &[usize], key: usize) {
+            let id_scope = if key.is_multiple_of(2) { IdScope::Hub } else { IdScope::Topic };
             let update = Update {
+                id_scope,
                 topics: texts.iter().map(|&text| TEXTS[text].to_owned()).collect(),
                 id: Some(tidings_wire::EventId::new(TEXTS[texts[0]]).unwrap()),
                 idempotency_key: Some(key.to_string().into()),

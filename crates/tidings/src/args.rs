@@ -162,7 +162,7 @@ impl SettingsArgs {
 /// What to relay, and how.
 #[derive(Args)]
 pub(crate) struct RelayArgs {
-    /// The event stream, such as http://127.0.0.1:8000/api/events. {name} in its path stands for
+    /// The event stream: an http or https URL. {name} in its path stands for
     /// one part of the path that is asked for.
     pub(crate) url: String,
     /// Where subscribers ask for it [default: the path of the URL].

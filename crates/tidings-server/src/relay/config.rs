@@ -122,7 +122,7 @@ impl fmt::Debug for RelayConfig {
 pub enum InvalidRelay {
     /// The URL is not one, or not of the kind that is relayed.
     Url {
-        /// The URL, without its query.
+        /// The URL, without query, user and password.
         url: String,
         /// What it must be.
         expected: &'static str,

@@ -30,10 +30,7 @@ impl Target {
     /// # Errors
     /// When it is none that can be relayed.
     pub(super) fn parse(url: &str) -> Result<Self, InvalidRelay> {
-        let wrong = || InvalidRelay::Url {
-            url: url.split('?').next().unwrap_or_default().to_owned(),
-            expected: EXPECTED,
-        };
+        let wrong = || InvalidRelay::Url { url: without_secrets(url), expected: EXPECTED };
         let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
         let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, rest) = rest.split_at(authority_end);
@@ -80,6 +77,16 @@ impl Target {
             before = '&';
         }
         Url::parse(&url).ok()
+    }
+}
+
+/// A URL as it may be shown: without query, user and password.
+fn without_secrets(url: &str) -> String {
+    let bare = url.split(['?', '#']).next().unwrap_or_default();
+    match (bare.split_once("://"), bare.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
+        (None, Some((_, rest))) => rest.to_owned(),
+        (_, None) => bare.to_owned(),
     }
 }
 
