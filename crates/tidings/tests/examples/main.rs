@@ -70,4 +70,6 @@ macro_rules! examples {
 examples! {
     express: "express", Hub::Beside;
     fastify: "fastify", Hub::Beside;
+    fastapi: "fastapi", Hub::Beside;
+    spring_webflux: "spring-webflux", Hub::Beside;
 }
