@@ -25,10 +25,9 @@ struct Relay {
 }
 
 impl Relay {
-    /// Starts a relay, and waits until it is connected to the app.
-    async fn start(site: &Site) -> Self {
+    /// Starts a relay. It connects to the app when somebody subscribes.
+    fn start(site: &Site) -> Self {
         let serving = Serving::start(&["relay", &format!("{}/api/events", site.url())]);
-        until_established(site.port, 1).await;
         Self { serving, client: Client::builder().no_proxy().build().unwrap() }
     }
 
@@ -51,14 +50,15 @@ impl Relay {
 
 pub(crate) async fn check_many(example: &'static Example) {
     let site = Site::start_without_hub(example).await;
-    let relay = Relay::start(&site).await;
+    let relay = Relay::start(&site);
     let mut streams = relay.subscribe_many().await;
+    assert_eq!(established(site.port), 1);
     streams = assert_all_get(&site, streams, "before").await;
     // The posts had connections of their own.
     until_established(site.port, 1).await;
 
     let site = site.restart().await;
-    until_established(site.port, 1).await;
+    relay.serving.wait_for_upstream();
     streams = assert_all_get(&site, streams, "after").await;
     until_established(site.port, 1).await;
     assert_eq!(streams.len(), SUBSCRIBERS);
@@ -94,7 +94,7 @@ async fn send(site: &Site, text: &str) {
 
 pub(crate) async fn check_return(example: &'static Example) {
     let site = Site::start_without_hub(example).await;
-    let relay = Relay::start(&site).await;
+    let relay = Relay::start(&site);
     let mut witness = relay.subscribe(None).await;
     let mut leaver = relay.subscribe(None).await;
     send(&site, "seen").await;
@@ -113,5 +113,5 @@ pub(crate) async fn check_return(example: &'static Example) {
     assert_eq!(back.texts(MISSED).await, missed);
     send(&site, "after").await;
     assert_eq!(back.texts(1).await, ["after"]);
-    assert_eq!(established(site.port), 1);
+    until_established(site.port, 1).await;
 }
