@@ -141,7 +141,7 @@ async fn check_bad_input(site: &Site, streams: &mut Streams) {
             site.post(path, body, "").await.assert_refused(400);
         }
     }
-    for user in ["a%20b", "a.b", &"a".repeat(65)] {
+    for user in ["a%20b", "a%2Fb", &"a".repeat(65)] {
         let path = format!("/users/{user}/notifications");
         site.post(&path, r#"{"text":"a"}"#, "").await.assert_refused(400);
     }
