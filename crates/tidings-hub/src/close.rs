@@ -22,11 +22,13 @@ pub enum CloseReason {
     WriteError,
     /// The client vanished without closing the connection.
     HalfOpen,
+    /// What the stream was relayed from ended it.
+    Upstream,
 }
 
 impl CloseReason {
     /// Every reason, in the order of the documents.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Client,
         Self::Slow,
         Self::Expired,
@@ -35,6 +37,7 @@ impl CloseReason {
         Self::Limit,
         Self::WriteError,
         Self::HalfOpen,
+        Self::Upstream,
     ];
 
     /// The reason as metrics and logs spell it.
@@ -48,6 +51,7 @@ impl CloseReason {
             Self::Limit => "limit",
             Self::WriteError => "write_error",
             Self::HalfOpen => "half_open",
+            Self::Upstream => "upstream",
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::close::CloseReason;
 use crate::config::HubConfig;
 use crate::error::{BatchError, PublishError, SubscribeError};
 use crate::index::SubscriberKey;
-use crate::position::Epoch;
+use crate::position::{Epoch, Position};
 use crate::presence::Announcer;
 use crate::state::State;
 use crate::stats::Stats;
@@ -177,6 +177,17 @@ impl Hub {
     /// Who is subscribed, in no order.
     pub fn subscribers(&self) -> Vec<Arc<Subscriber>> {
         self.lock().members.iter().map(|(_, member)| Arc::clone(&member.subscriber)).collect()
+    }
+
+    /// The position of the newest update, retained or not. Before the first it is that of the place before it.
+    pub fn newest(&self) -> Position {
+        self.lock().log.newest_position()
+    }
+
+    /// The publisher's own id of the newest update on a topic that has one in the scope of its topic
+    /// ([`IdScope::Topic`](crate::IdScope::Topic)), among the newest 1,000 that the log retains of it.
+    pub fn newest_topic_id(&self, topic: &str) -> Option<EventId> {
+        self.lock().newest_topic_id(topic)
     }
 
     /// The id of the newest retained update.

@@ -44,4 +44,4 @@ pub use shard::{Next, SeatKey, Shard};
 pub use stats::Stats;
 pub use subscriber::{Start, Subscriber, SubscriberId};
 pub use subscription::{Delivery, Gap, Resume, Subscription};
-pub use update::{LoggedUpdate, Receipt, Update};
+pub use update::{IdScope, LoggedUpdate, Receipt, Update};

@@ -9,6 +9,7 @@ use futures_core::Stream;
 use http_body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+use crate::relay::PassThrough;
 use crate::stream::EventStream;
 
 /// The body of a response: for hosts on `http` an [`http_body::Body`], for others a [`Stream`] of the same pieces, which never
@@ -42,6 +43,8 @@ enum Kind {
     Whole(Option<Bytes>),
     /// Events as they come: the body lane.
     Stream(Box<EventStream>),
+    /// An upstream's bytes as they come.
+    PassThrough(Box<PassThrough>),
     /// Pieces from a task that reads the request meanwhile.
     Pieces(mpsc::Receiver<Piece>),
 }
@@ -74,11 +77,15 @@ impl Body {
         Self(Kind::Stream(Box::new(stream)))
     }
 
-    /// The event stream, if it is one.
+    pub(crate) fn pass_through(stream: PassThrough) -> Self {
+        Self(Kind::PassThrough(Box::new(stream)))
+    }
+
+    /// The event stream, if it is one that a lane can carry.
     pub(crate) fn into_stream(self) -> Option<EventStream> {
         match self.0 {
             Kind::Stream(stream) => Some(*stream),
-            Kind::Whole(_) | Kind::Pieces(_) => None,
+            Kind::Whole(_) | Kind::PassThrough(_) | Kind::Pieces(_) => None,
         }
     }
 
@@ -94,6 +101,7 @@ impl Body {
         match &mut self.0 {
             Kind::Whole(whole) => Poll::Ready(whole.take()),
             Kind::Stream(stream) => stream.poll_bytes(cx),
+            Kind::PassThrough(stream) => stream.poll_bytes(cx),
             Kind::Pieces(pieces) => pieces.poll_recv(cx).map(|piece| piece.map(Piece::into_bytes)),
         }
     }
@@ -124,7 +132,7 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Whole(whole) => SizeHint::with_exact(whole.as_ref().map_or(0, Bytes::len) as u64),
-            Kind::Stream(_) | Kind::Pieces(_) => SizeHint::default(),
+            Kind::Stream(_) | Kind::PassThrough(_) | Kind::Pieces(_) => SizeHint::default(),
         }
     }
 }

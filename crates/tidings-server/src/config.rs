@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::address::TrustedProxies;
 use crate::auth::AuthConfig;
+use crate::relay::RelayConfig;
 
 /// The settings of the HTTP edge. The binary has defaults of its own; its `docs/defaults.md` gives their reasons.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub struct ServerConfig {
     pub subscriptions: bool,
     /// Whether `/` is the dashboard.
     pub dashboard: bool,
+    /// Event streams of an existing backend that are relayed.
+    pub relays: Vec<RelayConfig>,
 }
 
 impl Default for ServerConfig {
@@ -55,6 +58,7 @@ impl Default for ServerConfig {
             drain: Duration::from_secs(10),
             subscriptions: false,
             dashboard: false,
+            relays: Vec::new(),
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::mercure::PresenceAnnouncer;
 use crate::metrics::Metrics;
 use crate::peer::Peer;
 use crate::reject::Refusal;
+use crate::relay::Relays;
 use crate::router::{self, Routing};
 
 /// A hub with its HTTP edge. Clones are the same server.
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) authenticator: Authenticator,
     pub(crate) cors: Cors,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) relays: Relays,
     pub(crate) started_at: tokio::time::Instant,
 }
 
@@ -56,6 +58,7 @@ impl Server {
         let cors = Cors::new(&config.cors_origins).map_err(StartError::Cors)?;
         let auth = std::mem::take(&mut config.auth);
         let authenticator = Authenticator::new(auth).await.map_err(StartError::Auth)?;
+        let relays = Relays::new(std::mem::take(&mut config.relays)).map_err(StartError::Relay)?;
         let announcer =
             config.subscriptions.then(|| Box::new(PresenceAnnouncer) as Box<dyn Announcer>);
         let epoch = Epoch::random().map_err(StartError::Randomness)?;
@@ -66,6 +69,7 @@ impl Server {
             authenticator,
             cors,
             metrics: Arc::new(Metrics::new()),
+            relays,
             started_at: tokio::time::Instant::now(),
         })))
     }

@@ -1,7 +1,9 @@
 //! `GET` on the hub: who asks for what, from where in the log, and the stream that answers.
 
+use bytes::Bytes;
 use http::{HeaderValue, Method, Response};
-use tidings_hub::{Grants, Resume, Start, Subscriber, SubscriberId};
+use tidings_hub::{Grants, Resume, Start, Subscriber, SubscriberId, Subscription};
+use tokio::time::Instant;
 use tracing::debug;
 
 use crate::address::limit_key;
@@ -10,6 +12,7 @@ use crate::body::Body;
 use crate::headers::set_stream_headers;
 use crate::mercure::{EARLIEST, LAST_EVENT_ID, SubscribeQuery};
 use crate::reject::Refusal;
+use crate::relay::Lease;
 use crate::script::Script;
 use crate::server::Call;
 use crate::stream::EventStream;
@@ -26,7 +29,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
     let query =
         SubscribeQuery::parse(query, &call.parts.headers, shared.hub_config.limits.selectors)?;
     if call.parts.method == Method::HEAD {
-        return Ok(stream_response(Body::empty()));
+        return Ok(head_only());
     }
     let expires_at = identity.expiry();
     let subscriber = Subscriber {
@@ -37,30 +40,61 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
         address: call.address.map(limit_key),
         payload: identity.payload,
     };
-    let cursor = match &query.start {
-        Start::Live => None,
-        Start::Earliest => Some(EARLIEST.to_owned()),
-        Start::After(id) => Some(id.clone()),
+    let start = match query.cursor.as_deref() {
+        None => Start::Live,
+        Some(EARLIEST) => Start::Earliest,
+        Some(id) => Start::After(id.to_owned()),
     };
-    let subscription = shared.hub.subscribe(subscriber, query.start)?;
-    debug!(subscriber = %subscription.subscriber().id, address = call.address.map(display), resume = ?subscription.resume(), "stream opened");
-    let resume = subscription.resume();
-    let script = Script::new(
+    let subscription = shared.hub.subscribe(subscriber, start)?;
+    let (resume, cursor) = (subscription.resume(), query.cursor);
+    let (greeting, lease) = (None, None);
+    Ok(stream(call, Opened { subscription, resume, cursor, expires_at, greeting, lease }))
+}
+
+/// A subscription that was opened for a request, and what goes with it.
+pub(crate) struct Opened {
+    pub(crate) subscription: Subscription,
+    /// How it began, as the client sees it.
+    pub(crate) resume: Resume,
+    /// The id that the client saw last, where it said one.
+    pub(crate) cursor: Option<String>,
+    /// When what the client showed expires, if it does.
+    pub(crate) expires_at: Option<Instant>,
+    /// Events that come before all others.
+    pub(crate) greeting: Option<Bytes>,
+    /// What is kept for as long as the stream is open.
+    pub(crate) lease: Option<Lease>,
+}
+
+/// The stream that answers.
+pub(crate) fn stream(call: &Call<'_>, opened: Opened) -> Response<Body> {
+    let Opened { subscription, resume, cursor, expires_at, greeting, lease } = opened;
+    debug!(subscriber = %subscription.subscriber().id, address = call.address.map(display), ?resume, "stream opened");
+    let shared = call.shared();
+    let mut script = Script::new(
         (subscription.subscriber().id, resume),
         &shared.config.stream,
         expires_at,
         call.fate.clone(),
         shared.metrics.clone(),
     );
-    let stream = EventStream::new(subscription, script);
-    let mut response = stream_response(Body::stream(stream));
+    if let Some(lease) = lease {
+        script = script.relayed(greeting, lease);
+    }
+    let mut response = stream_response(Body::stream(EventStream::new(subscription, script)));
     if let Some(reached) = cursor.and_then(|cursor| reached(resume, &cursor)) {
         response.headers_mut().insert(LAST_EVENT_ID, reached);
     }
-    Ok(response)
+    response
 }
 
-fn stream_response(body: Body) -> Response<Body> {
+/// A stream's headers, without a stream.
+pub(crate) fn head_only() -> Response<Body> {
+    stream_response(Body::empty())
+}
+
+/// The answer whose body a stream is.
+pub(crate) fn stream_response(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     // With those that every answer has. To grow by doubling would move them three times.
     response.headers_mut().reserve(STREAM_HEADERS);

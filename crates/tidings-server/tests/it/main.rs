@@ -9,6 +9,7 @@
 //! - `lifetime`: keep-alives, reconnection times, the age of streams.
 //! - `mercure`: the Mercure protocol by behaviour.
 //! - `metrics`: the figures for Prometheus.
+//! - `relay`: event streams of an existing backend, relayed.
 //! - `smoke`: the main job, end to end.
 //!
 //! `support` starts servers and speaks to them, `probe` asks the admin listener, `memory` counts what is allocated.
@@ -35,5 +36,6 @@ mod memory;
 mod mercure;
 mod metrics;
 mod probe;
+mod relay;
 mod smoke;
 mod support;
