@@ -3,7 +3,7 @@
 //! actix-web has HTTP types of its own generation (http 0.2), so requests and answers are carried over one field after
 //! the other; an event stream's pieces are passed on as they are, without a copy.
 
-use actix_web::body::{BodyStream, BoxBody, MessageBody as _, SizedStream};
+use actix_web::body::{self, BodyStream, MessageBody as _, SizedStream};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use http::Request;
@@ -41,15 +41,16 @@ fn carry_in(request: &HttpRequest, body: Bytes) -> Result<Request<Body>, http::E
 }
 
 fn carry_out(response: http::Response<Body>) -> HttpResponse {
-    let (head, body) = response.into_parts();
+    let (head, pieces) = response.into_parts();
     let status = actix_web::http::StatusCode::from_u16(head.status.as_u16()).unwrap_or_default();
     let mut carried = HttpResponse::build(status);
     for (name, value) in &head.headers {
         carried.append_header((name.as_str(), value.as_bytes()));
     }
-    carried.body(match body.size_hint().exact() {
-        Some(0) => BoxBody::new(()),
-        Some(size) => SizedStream::new(size, body).boxed(),
-        None => BodyStream::new(body).boxed(),
+    carried.body(match pieces.size_hint().exact() {
+        // To `HEAD`, or 204: without a body there is no length to tell.
+        Some(0) => body::None::new().boxed(),
+        Some(size) => SizedStream::new(size, pieces).boxed(),
+        None => BodyStream::new(pieces).boxed(),
     })
 }

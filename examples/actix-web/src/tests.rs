@@ -127,6 +127,9 @@ async fn requests_and_answers_are_carried_over_whole() {
     let problem = refused.text().await.unwrap();
     assert!(problem.contains("address_limit"), "{problem}");
     assert_eq!(problem.len() as u64, length);
+    let head = Client::new().head(format!("{}{BOTH}", app.url)).send().await.unwrap();
+    assert_eq!(head.headers()["content-type"], "text/event-stream");
+    assert!(!head.headers().contains_key("content-length"), "the stream has none");
     let publish = Client::new().post(format!("{}/events", app.url));
     let publish = publish.header("Content-Type", "application/x-www-form-urlencoded");
     let refused = publish.body("topic=news&data=no").send().await.unwrap();
