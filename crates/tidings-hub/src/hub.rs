@@ -70,6 +70,24 @@ impl Hub {
 
     /// Puts an update into the log and wakes the subscribers that it is for.
     ///
+    /// It waits for nobody but the hub's lock, which others hold for microseconds: a handler calls it as it is, async or
+    /// not. When it returns, the update is in the log, and every subscriber will have it or be told of a gap. No grant is
+    /// asked for: who may publish is the caller's question.
+    ///
+    /// ```
+    /// use tidings_hub::{Epoch, Hub, HubConfig, PublishError, Update};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hub = Hub::new(Epoch::random()?, HubConfig::default(), None);
+    /// let receipt = hub.publish(Update::new("news", "hello").with_idempotency_key("order-7"))?;
+    /// // The same again changes nothing and has the same answer; another update with that key is refused.
+    /// let again = hub.publish(Update::new("news", "hello").with_idempotency_key("order-7"))?;
+    /// assert_eq!((again.id, again.repeated), (receipt.id, true));
+    /// let other = hub.publish(Update::new("news", "other").with_idempotency_key("order-7"));
+    /// assert_eq!(other, Err(PublishError::KeyReused));
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// When the update is not one ([`PublishError::NoTopic`], [`PublishError::ReservedId`]), is too large for the log,
     /// reuses an idempotency key, or the hub is closing. The log is unchanged then.

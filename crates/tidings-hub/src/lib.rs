@@ -29,6 +29,9 @@ mod subscription;
 mod template;
 mod update;
 
+/// What an event's id and type may be, checked when they are made.
+pub use tidings_wire::{EventId, EventType, InvalidField};
+
 pub use close::CloseReason;
 pub use config::{HubConfig, Limits, Retention};
 pub use error::{BatchError, PublishError, SubscribeError};

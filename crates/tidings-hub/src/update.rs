@@ -12,6 +12,17 @@ use crate::index::Index;
 use crate::position::Position;
 
 /// What a publisher sends: data about one or more topics.
+///
+/// ```
+/// use tidings_hub::{EventType, Update};
+///
+/// let plain = Update::new("news", r#"{"text":"for all who subscribe"}"#);
+/// let private = Update::new("users/alice", "for those with a grant").private();
+/// let typed = Update::new("news", "a page listens to this type by itself").with_type(EventType::new("alert")?);
+/// let several = Update { topics: vec!["news".into(), "sports".into()], ..plain };
+/// # drop((private, typed, several));
+/// # Ok::<(), tidings_hub::InvalidField>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Update {
     /// What it is about: the canonical topic first, then alternate ones. At least one.
@@ -60,6 +71,12 @@ impl Update {
     #[must_use]
     pub fn with_id(self, id: EventId) -> Self {
         Self { id: Some(id), ..self }
+    }
+
+    /// The same update with an event type: a page listens to it with `addEventListener`, and `onmessage` does not see it.
+    #[must_use]
+    pub fn with_type(self, event_type: EventType) -> Self {
+        Self { event_type: Some(event_type), ..self }
     }
 
     /// The same update with a key that makes publishing it again harmless.

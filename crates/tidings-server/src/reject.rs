@@ -195,7 +195,7 @@ impl fmt::Display for Refusal {
             Self::NotFound => f.write_str("nothing is served at this path: subscribe and publish at /.well-known/mercure or /events"),
             Self::MethodNotAllowed { allow } => write!(f, "the method is not served here: use {allow}"),
             Self::Auth(error) => error.fmt(f),
-            Self::Forbidden { what } => write!(f, "the token does not allow to {what}: ask for one whose claims cover it"),
+            Self::Forbidden { what } => write!(f, "no grant to {what}: ask for a token whose claims cover it"),
             Self::Query(error) => error.fmt(f),
             Self::Draft(error) => error.fmt(f),
             Self::UnsupportedMediaType => f.write_str("send application/x-www-form-urlencoded, application/json or application/x-ndjson, and say so in Content-Type"),

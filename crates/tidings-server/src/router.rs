@@ -12,8 +12,21 @@ use crate::{dashboard, publish, relay, subscribe, subscriptions};
 /// The hub's own short path beside Mercure's.
 const EVENTS_PATH: &str = "/events";
 
+/// How a request finds who answers it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Routing {
+    /// By its path: everything that the hub serves.
+    ByPath,
+    /// The host has found the path: whatever it is, there one subscribes and publishes.
+    Endpoint,
+}
+
 /// Finds who answers a request.
-pub(crate) async fn route<B>(call: &Call<'_>, body: B) -> Result<Response<Body>, Refusal>
+pub(crate) async fn route<B>(
+    call: &Call<'_>,
+    routing: Routing,
+    body: B,
+) -> Result<Response<Body>, Refusal>
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Send,
@@ -22,6 +35,9 @@ where
     let config = &shared.config;
     let (method, path) = (&call.parts.method, call.parts.uri.path());
     let is_read = matches!(*method, Method::GET | Method::HEAD);
+    if matches!(routing, Routing::Endpoint) {
+        return hub(call, body).await;
+    }
     let route = shared.relays.find(path, call.parts.uri.query().unwrap_or_default());
     // What is relayed stands before the hub's own short path: an existing backend may have its events there.
     let route = match route {
@@ -29,11 +45,7 @@ where
         route => route,
     };
     match path {
-        HUB_PATH | EVENTS_PATH => match *method {
-            Method::GET | Method::HEAD => subscribe::answer(call).await,
-            Method::POST => publish::answer(call, body).await,
-            _ => Err(Refusal::MethodNotAllowed { allow: "GET, HEAD, POST" }),
-        },
+        HUB_PATH | EVENTS_PATH => hub(call, body).await,
         _ if route.is_some() => Err(Refusal::MethodNotAllowed { allow: "GET, HEAD" }),
         _ if config.subscriptions && path.starts_with(SUBSCRIPTIONS_PATH) => {
             let rest = path.strip_prefix(SUBSCRIPTIONS_PATH).unwrap_or_default();
@@ -51,5 +63,18 @@ where
             None => Err(Refusal::NotFound),
         },
         _ => Err(Refusal::NotFound),
+    }
+}
+
+/// Subscribes or publishes.
+async fn hub<B>(call: &Call<'_>, body: B) -> Result<Response<Body>, Refusal>
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Send,
+{
+    match call.parts.method {
+        Method::GET | Method::HEAD => subscribe::answer(call).await,
+        Method::POST => publish::answer(call, body).await,
+        _ => Err(Refusal::MethodNotAllowed { allow: "GET, HEAD, POST" }),
     }
 }

@@ -37,7 +37,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
         selectors: query.selectors,
         grants: identity.subscribe.unwrap_or_else(Grants::none),
         user: identity.user,
-        address: Some(limit_key(call.address)),
+        address: call.address.map(limit_key),
         payload: identity.payload,
     };
     let start = match query.cursor.as_deref() {
@@ -69,7 +69,7 @@ pub(crate) struct Opened {
 /// The stream that answers.
 pub(crate) fn stream(call: &Call<'_>, opened: Opened) -> Response<Body> {
     let Opened { subscription, resume, cursor, expires_at, greeting, lease } = opened;
-    debug!(subscriber = %subscription.subscriber().id, address = %call.address, ?resume, "stream opened");
+    debug!(subscriber = %subscription.subscriber().id, address = call.address.map(display), ?resume, "stream opened");
     let shared = call.shared();
     let mut script = Script::new(
         (subscription.subscriber().id, resume),

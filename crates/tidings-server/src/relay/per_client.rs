@@ -59,7 +59,7 @@ pub(super) async fn answer(
         selectors: vec![exactly(&topic)],
         grants: Grants::none(),
         user: identity.user,
-        address: Some(limit_key(call.address)),
+        address: call.address.map(limit_key),
         payload: identity.payload,
     };
     let subscription = shared.hub.subscribe(subscriber, Start::Live)?;
@@ -71,7 +71,7 @@ pub(super) async fn answer(
         // A client's own refusal is none of the operator's business.
         if matches!(error, UpstreamError::Refused(_)) { error } else { relay.tell(error) }
     })?;
-    debug!(subscriber = %subscription.subscriber().id, address = %call.address, "stream opened");
+    debug!(subscriber = %subscription.subscriber().id, address = call.address.map(display), "stream opened");
     let script = Script::new(
         (subscription.subscriber().id, Resume::Live),
         &shared.config.stream,
@@ -96,7 +96,8 @@ fn passed_headers(call: &Call<'_>) -> HeaderMap {
             headers.append(name.clone(), value.clone());
         }
     }
-    if let Ok(address) = HeaderValue::from_str(&call.address.to_string()) {
+    let address = call.address.map(|address| HeaderValue::from_str(&address.to_string()));
+    if let Some(Ok(address)) = address {
         headers.insert(X_FORWARDED_FOR, address);
     }
     headers

@@ -58,7 +58,7 @@ pub(super) async fn answer(
         selectors: vec![channel.selector.clone()],
         grants: channel.grants.clone(),
         user: identity.user,
-        address: Some(limit_key(call.address)),
+        address: call.address.map(limit_key),
         payload: identity.payload,
     };
     let replay = route.config().snapshot_replay;

@@ -2,6 +2,7 @@
 //!
 //! - `auth_*`: whose tokens count: where they are found, what they say, keys of every algorithm, key sets that rotate.
 //! - `direct`: what is particular to the direct lane, and that many streams on few shards get everything in order.
+//! - `embedding`: the hub inside a host program: where it is mounted, whom the host vouches for, how it ends.
 //! - `guarantees`: one test for each line of `docs/guarantees.md`.
 //! - `health`: the probes, of a stuck hub too.
 //! - `hostile`: bad input gets a clear error and changes nothing.
@@ -26,6 +27,7 @@ mod auth_keys;
 mod auth_support;
 mod auth_tokens;
 mod direct;
+mod embedding;
 mod guarantees;
 mod health;
 mod hostile;
