@@ -10,6 +10,7 @@ use tidings_hub::{
     Grants, Hub, Position, Selector, Start, SubscribeError, Subscriber, Subscription,
 };
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::error::UpstreamError;
 use super::snapshot::Snapshot;
@@ -37,6 +38,9 @@ pub(super) enum Status {
     /// All that the upstream has sent is behind this position.
     Open {
         since: Position,
+        opened_at: Instant,
+        /// The upstream took so long for the head of its answer that some were refused meanwhile.
+        was_late: bool,
     },
     Failed(UpstreamError),
 }
@@ -45,6 +49,20 @@ pub(super) enum Status {
 #[derive(Debug)]
 pub(crate) struct Lease {
     pub(super) _status: watch::Receiver<Status>,
+}
+
+impl Status {
+    /// Where a newcomer begins that has seen nothing and was to see all: the place before the upstream's first event, if
+    /// it waited for that, or was refused while it waited and comes back within `return_time`.
+    pub(super) fn beginning(&self, has_waited: bool, return_time: Duration) -> Option<Position> {
+        match self {
+            Self::Open { since, opened_at, was_late } => {
+                let comes_back = *was_late && opened_at.elapsed() < return_time;
+                (has_waited || comes_back).then_some(*since)
+            }
+            Self::Connecting | Self::Failed(_) => None,
+        }
+    }
 }
 
 impl Channels {

@@ -36,7 +36,8 @@ pub struct RelayConfig {
     pub linger: Duration,
     /// How long the upstream may take to accept a connection. Default: 5 s.
     pub connect_timeout: Duration,
-    /// How long the upstream may take for the head of its answer. Default: 30 s.
+    /// How long a client waits for the head of the upstream's answer before it is refused. A shared upstream that takes
+    /// longer is waited for on, for those who come back. Default: 30 s.
     pub answer_timeout: Duration,
     /// How large a line, and the data of an event, may be, in bytes. An upstream that sends more is disconnected, and
     /// connected to again. For a shared relay: a per-client one keeps nothing. Default: 1 MiB.

@@ -26,9 +26,9 @@ use crate::metrics::Metrics;
 
 /// For how long those who come after a first connection has failed are told the same, and the upstream is left alone.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
-/// How long an upstream that was lost may take for the head of its answer, if that is more than at first: nobody waits
-/// for it, and one that sends its head with its first event would be given up again and again.
-const PATIENCE_WHEN_LOST: Duration = Duration::from_mins(10);
+/// How long an upstream may take for the head of its answer. Who waits for it is refused long before; but there are those,
+/// Spring WebFlux among them, that send the head with the first event, which would be lost if they were given up.
+const PATIENCE: Duration = Duration::from_mins(10);
 /// A connection that was open for so long has worked, even if nothing came.
 const HEALTHY: Duration = Duration::from_secs(5);
 
@@ -119,10 +119,9 @@ impl Follower {
 
     /// Connects, and connects again whenever the connection is lost, until the hub closes.
     async fn attend(&mut self) -> Result<(), UpstreamError> {
-        let patience = self.relay.config.answer_timeout;
-        let mut response = self.connect(patience).await?;
-        let since = self.hub.newest();
-        self.channel.status.send_replace(Status::Open { since });
+        let (mut response, was_late) = self.connect_first().await?;
+        let (since, opened_at) = (self.hub.newest(), Instant::now());
+        self.channel.status.send_replace(Status::Open { since, opened_at, was_late });
         let mut is_first = true;
         loop {
             let count = self.metrics.upstream_opened();
@@ -133,28 +132,40 @@ impl Follower {
                 return Ok(());
             }
             is_first = false;
-            response = self.connect_again(end.to_string(), patience.max(PATIENCE_WHEN_LOST)).await;
+            response = self.connect_again(end.to_string()).await;
         }
     }
 
-    async fn connect(&self, patience: Duration) -> Result<reqwest::Response, UpstreamError> {
+    /// Connects, and tells the log when that takes longer than those may wait who came for it.
+    async fn connect_first(&self) -> Result<(reqwest::Response, bool), UpstreamError> {
+        let mut connected = pin!(self.connect());
+        let answer_timeout = self.relay.config.answer_timeout;
+        if let Ok(response) = tokio::time::timeout(answer_timeout, &mut connected).await {
+            return Ok((response?, false));
+        }
+        let late = self.relay.tell(UpstreamError::NoAnswer);
+        self.metrics.upstream_failed(late.reason());
+        Ok((connected.await?, true))
+    }
+
+    async fn connect(&self) -> Result<reqwest::Response, UpstreamError> {
         let last = self.decoder.last_event_id();
         let last = (!last.is_empty()).then(|| HeaderValue::from_bytes(last.as_bytes()).ok());
         let question = Question { last_event_id: last.flatten(), ..Question::default() };
         let own = &self.relay.config.headers;
-        let asked = upstream::ask(&self.relay.client, self.url.clone(), own, &question, patience);
+        let asked = upstream::ask(&self.relay.client, self.url.clone(), own, &question, PATIENCE);
         asked.await.inspect_err(|error| self.metrics.upstream_failed(error.reason()))
     }
 
     /// Connects after a loss, however long that takes. The subscribers stay.
-    async fn connect_again(&mut self, mut why: String, patience: Duration) -> reqwest::Response {
+    async fn connect_again(&mut self, mut why: String) -> reqwest::Response {
         loop {
             let pause = self.backoff.pause();
             let (relay, upstream) = (self.relay.config.path.as_str(), self.relay.target.origin());
             let retry_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
             warn!(relay, upstream, retry_ms, "lost the upstream, connecting again: {why}");
             tokio::time::sleep(pause).await;
-            match self.connect(patience).await {
+            match self.connect().await {
                 Ok(response) => {
                     info!(relay, upstream, "the upstream is back");
                     return response;

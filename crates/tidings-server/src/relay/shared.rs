@@ -1,6 +1,7 @@
 //! A shared relay: one upstream connection for all who ask for the same, its events in the log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Method, Response};
 use parking_lot::Mutex;
@@ -46,11 +47,11 @@ pub(super) async fn answer(
     let newcomer = join(&route, topic, cursor.as_deref(), &shared.hub, &shared.metrics)
         .map_err(|error| route.relay.tell(error))?;
     let Newcomer { channel, mut status, is_resumed_upstream } = newcomer;
-    let came_early = matches!(*status.borrow(), Status::Connecting);
-    let since = match &*is_settled(&mut status).await? {
-        Status::Open { since } => *since,
+    let has_waited = matches!(*status.borrow(), Status::Connecting);
+    let patience = route.config().answer_timeout;
+    let beginning = match &*settled(&mut status, patience).await? {
         Status::Failed(error) => return Err(error.clone().into()),
-        Status::Connecting => return Err(Refusal::Internal),
+        opened => opened.beginning(has_waited, return_time(shared.config.stream.retry)),
     };
     let expires_at = identity.expiry();
     let subscriber = Subscriber {
@@ -62,8 +63,8 @@ pub(super) async fn answer(
         payload: identity.payload,
     };
     let replay = route.config().snapshot_replay;
-    let (subscription, greeting) = match &cursor {
-        Some(id) if !is_resumed_upstream => {
+    let (subscription, greeting) = match (&cursor, beginning) {
+        (Some(id), _) if !is_resumed_upstream => {
             let start = if id == mercure::EARLIEST {
                 Start::Earliest
             } else {
@@ -71,24 +72,33 @@ pub(super) async fn answer(
             };
             (shared.hub.subscribe(subscriber, start)?, None)
         }
-        // It has waited for the upstream, so all that came is for it, the snapshot too.
-        _ if came_early => {
-            (shared.hub.subscribe(subscriber, Start::After(since.to_string()))?, None)
+        // All that came is for it, the snapshot too.
+        (_, Some(position)) => {
+            (shared.hub.subscribe(subscriber, Start::After(position.to_string()))?, None)
         }
-        _ => channel.greet(&shared.hub, subscriber, replay)?,
+        (_, None) => channel.greet(&shared.hub, subscriber, replay)?,
     };
     let resume = if cursor.is_some() { subscription.resume() } else { Resume::Live };
     let lease = Some(Lease { _status: status });
     Ok(stream(call, Opened { subscription, resume, cursor, expires_at, greeting, lease }))
 }
 
-/// Waits until it is known whether the upstream gives a stream.
-async fn is_settled(
+/// Within which time a browser comes back that was refused: its reconnection time, and some for the way.
+fn return_time(retry: Duration) -> Duration {
+    2 * retry + Duration::from_secs(2)
+}
+
+/// Waits until it is known whether the upstream gives a stream. The upstream may take longer, for those who come later.
+async fn settled(
     status: &mut watch::Receiver<Status>,
-) -> Result<watch::Ref<'_, Status>, SubscribeError> {
-    let settled = status.wait_for(|status| !matches!(status, Status::Connecting)).await;
-    // Without a word it ends with the hub only.
-    settled.map_err(|_| SubscribeError::Closed)
+    patience: Duration,
+) -> Result<watch::Ref<'_, Status>, Refusal> {
+    let settled = status.wait_for(|status| !matches!(status, Status::Connecting));
+    match tokio::time::timeout(patience, settled).await {
+        Err(_) => Err(UpstreamError::NoAnswer.into()),
+        // Without a word it ends with the hub only.
+        Ok(settled) => settled.map_err(|_| SubscribeError::Closed.into()),
+    }
 }
 
 /// Finds the channel of a topic, or opens it.

@@ -121,6 +121,27 @@ async fn an_upstream_that_is_not_there_is_said_to_be_unreachable() {
     assert_eq!((answer.status, &answer.json()["reason"]), (502, &"upstream_unreachable".into()));
 }
 
+/// Spring WebFlux sends the head with the first event: it was given up before that came, again and again, and lost it.
+#[tokio::test]
+async fn who_was_refused_while_the_upstream_was_late_gets_its_first_event_all_the_same() {
+    let upstream = Upstream::start().await;
+    let linger = Duration::from_mins(10);
+    let server = relaying(RelayConfig { linger, ..quick(upstream.relay(PATH)) }).await;
+    let mut refused = ask(&server, PATH, "").await;
+    let asked = upstream.asked().await;
+    assert_eq!(refused.answer().await.soft_refusal()["reason"], "upstream_no_answer");
+    let waiting = ask(&server, PATH, "").await;
+    let mut feed = asked.feed().await;
+    feed.send("data: first\n\n").await;
+    let mut waiting = waiting.stream().await;
+    assert_eq!(waiting.data(1).await, ["first"]);
+    let mut back = ask(&server, PATH, "").await.stream().await;
+    assert_eq!(back.data(1).await, ["first"]);
+    feed.send("data: second\n\n").await;
+    let second = ["second".to_owned()];
+    assert_eq!((waiting.data(1).await, back.data(1).await), (second.to_vec(), second.to_vec()));
+}
+
 /// A thousand browsers whose upstream fails must not ask it a thousand times.
 #[tokio::test]
 async fn those_who_wait_together_are_answered_together() {
