@@ -33,6 +33,8 @@ const LOG_LINES: usize = 20;
 pub(crate) struct Launch<'a> {
     /// The cores the server runs on.
     pub(crate) cores: &'a [usize],
+    /// The cores of what it relays: not its own.
+    pub(crate) upstream_cores: &'a [usize],
     /// The hub's program.
     pub(crate) tidings: &'a Path,
     /// Whether it sends a keep-alive after one second of silence, where that can be set.
@@ -46,6 +48,8 @@ pub(crate) struct Server {
     ports: [u16; 3],
     scratch: PathBuf,
     tree: Tree,
+    /// What it relays.
+    _upstream: Option<Box<Self>>,
 }
 
 impl Server {
@@ -61,7 +65,14 @@ impl Server {
             fastrand::u32(..)
         ));
         fs::create_dir_all(&scratch)?;
-        let ports = free_ports()?;
+        let mut ports = free_ports()?;
+        let upstream = match target.kind {
+            Kind::Relay => Some(Box::new(Self::upstream(launch)?)),
+            _ => None,
+        };
+        if let (Some(upstream), [_, second, _]) = (&upstream, &mut ports) {
+            *second = upstream.address(Port::First).port();
+        }
         let mut command = command(target, launch, ports)?;
         let log = File::create(scratch.join("bench-server.log"))?;
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -74,7 +85,7 @@ impl Server {
         sys::confine(&mut command, launch.cores);
         let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         let tree = Tree::of(i32::try_from(child.id())?);
-        let mut server = Self { child, name, ports, scratch, tree };
+        let mut server = Self { child, name, ports, scratch, tree, _upstream: upstream };
         server.wait_for(Port::First)?;
         if target.publish.port != Port::First {
             server.wait_for(target.publish.port)?;
@@ -84,6 +95,12 @@ impl Server {
         }
         server.tree.refresh();
         Ok(server)
+    }
+
+    /// The floor, for a relay.
+    fn upstream(launch: &Launch<'_>) -> Result<Self> {
+        let cores = launch.upstream_cores;
+        Self::start(&Target::built_in("floor")?, &Launch { cores, ..launch.clone() })
     }
 
     fn wait_for(&mut self, port: Port) -> Result<()> {
@@ -181,7 +198,7 @@ impl Drop for Server {
 }
 
 fn command(target: &Target, launch: &Launch<'_>, ports: [u16; 3]) -> Result<Command> {
-    let [port, ..] = ports;
+    let [port, upstream, _] = ports;
     match &target.kind {
         Kind::Floor => {
             let mut command = Command::new(std::env::current_exe()?);
@@ -201,6 +218,14 @@ fn command(target: &Target, launch: &Launch<'_>, ports: [u16; 3]) -> Result<Comm
                 command.args(["--set", "stream.keep_alive=1s"]);
             }
             command.args(settings.iter().flat_map(|setting| ["--set", setting]));
+            Ok(command)
+        }
+        Kind::Relay => {
+            let mut command = Command::new(launch.tidings);
+            let url = format!("http://127.0.0.1:{upstream}/events");
+            command.args(["relay", &url, "--listen", &format!("127.0.0.1:{port}")]);
+            command.args(["--admin-listen", "127.0.0.1:0", "--set", "telemetry.log=warn"]);
+            command.args(["--set", "drain.time=0s", "--set", "limits.per_address=0"]);
             Ok(command)
         }
         Kind::Peer(peer) => {

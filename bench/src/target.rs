@@ -15,7 +15,7 @@ pub(crate) const SCENARIOS: &[&str] =
     &["broadcast", "own-topics", "idle", "storm", "slow", "selectors", "publish", "shards"];
 
 /// The names of the built-in targets.
-pub(crate) const BUILT_IN: &[&str] = &["floor", "tidings", "tidings-body"];
+pub(crate) const BUILT_IN: &[&str] = &["floor", "tidings", "tidings-body", "tidings-relay"];
 
 /// A server that can be measured.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub(crate) enum Kind {
     Floor,
     /// Tidings with these settings.
     Tidings { settings: &'static [&'static str] },
+    /// Tidings as a relay of the floor, which is published to and is not measured.
+    Relay,
     /// Another server, by its folder in `bench/peers`.
     Peer(Peer),
 }
@@ -96,7 +98,7 @@ impl Target {
     }
 
     pub(crate) fn is_tidings(&self) -> bool {
-        matches!(self.kind, Kind::Tidings { .. })
+        matches!(self.kind, Kind::Tidings { .. } | Kind::Relay)
     }
 
     /// Whether a scenario makes sense for it.
@@ -200,8 +202,10 @@ impl Target {
             "tidings-body" => {
                 ("the hub, body lane", Kind::Tidings { settings: &["stream.lane=body"] }, SCENARIOS)
             }
+            "tidings-relay" => ("the hub, relaying the floor", Kind::Relay, &["broadcast"]),
             _ => bail!("no built-in target `{name}`"),
         };
+        let port = if matches!(kind, Kind::Relay) { Port::Second } else { Port::First };
         let form = ("Content-Type", "application/x-www-form-urlencoded");
         let headers =
             |(name, value): (&str, &str)| BTreeMap::from([(name.to_owned(), value.to_owned())]);
@@ -215,7 +219,7 @@ impl Target {
                 resume: Some(Resume::Header),
             },
             publish: Publish {
-                port: Port::First,
+                port,
                 method: "POST".to_owned(),
                 path: Template::parse("/events", &[])?,
                 headers: headers(form),

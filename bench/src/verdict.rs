@@ -61,6 +61,8 @@ const BARS: &[Bar] = bars! {
     "broadcast" "tidings" "cpu_1" OfFloor, AtMost 1.25 "x floor" "direct lane, window 1: CPU per event";
     "broadcast" "tidings-body" "cpu_1" OfFloor, AtMost 1.9 "x floor" "body lane, window 1: CPU per event";
     "broadcast" "tidings" "cpu_wide" OfFloor, AtMost 0.5 "x floor's window 1" "direct lane, wide window: CPU per event";
+    "broadcast" "tidings-relay" "cpu_1" OfTarget("tidings"), AtMost 1.25 "x published" "a relayed event, window 1: CPU";
+    "broadcast" "tidings-relay" "cpu_wide" OfTarget("tidings"), AtMost 1.25 "x published" "a relayed event, wide window: CPU";
     "idle" "tidings" "peak" Value, AtMost 2.5 "KiB" "direct lane: memory per connection at the peak of a storm";
     "idle" "tidings-body" "peak" Value, AtMost 12.0 "KiB" "body lane: memory per connection at the peak of a storm";
     "idle" "tidings" "keep_alive" OfFloor, AtMost 1.3 "x floor" "direct lane: CPU per keep-alive";

@@ -11,13 +11,21 @@ use crate::{
 const COMPONENTS: &[(&str, &str)] = &[("fmt", "rustfmt"), ("clippy", "clippy")];
 
 /// Programs and the Debian package of each: the browser tests drive a real Chromium, those under load cut a real link
-/// and run the documents' commands.
+/// and run the documents' commands, the example apps are started as their READMEs say.
 const PROGRAMS: &[(&str, &str)] = &[
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
     ("ip", "iproute2"),
     ("curl", "curl"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("python3", "python3"),
+    ("javac", "default-jdk-headless"),
+    ("mvn", "maven"),
 ];
+
+/// Modules of Python that Debian has apart from it, and the package of each.
+const PYTHON_MODULES: &[(&str, &str)] = &[("ensurepip", "python3-venv")];
 
 /// Installs what is missing.
 ///
@@ -30,11 +38,9 @@ pub(crate) fn install(workspace: &Workspace) -> Result<Outcome> {
                 .with_context(|| format!("install the Rust component {component}"))?;
         }
     }
-    let missing: Vec<&str> = PROGRAMS
-        .iter()
-        .filter(|(program, _)| !in_path(program))
-        .map(|(_, package)| *package)
-        .collect();
+    let programs = PROGRAMS.iter().filter(|(program, _)| !in_path(program));
+    let modules = PYTHON_MODULES.iter().filter(|(module, _)| !in_python(workspace, module));
+    let missing: Vec<&str> = programs.chain(modules).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         println!("nothing is missing");
     } else {
@@ -79,4 +85,10 @@ fn root_prefix(workspace: &Workspace) -> Option<&'static [&'static str]> {
 pub(crate) fn in_path(program: &str) -> bool {
     std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+}
+
+/// Whether Python can import a module.
+fn in_python(workspace: &Workspace, module: &str) -> bool {
+    let import = format!("import {module}");
+    in_path("python3") && output(workspace.command("python3").args(["-c", &import])).is_some()
 }

@@ -75,7 +75,9 @@ impl Context {
 
     fn start_with(&self, target: &Target, keep_alive_each_second: bool) -> Result<Server> {
         let cores = &self.run.server_cores;
-        let launch = Launch { cores, tidings: &self.tidings, keep_alive_each_second };
+        let upstream_cores = &self.run.client_cores;
+        let tidings = &self.tidings;
+        let launch = Launch { cores, upstream_cores, tidings, keep_alive_each_second };
         Server::start(target, &launch)
     }
 

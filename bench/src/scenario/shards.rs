@@ -56,7 +56,9 @@ fn run(context: &Context, target: &Target) -> Result<Figures> {
 
 fn measure_on(context: &Context, target: &Target, cores: &[usize]) -> Result<Part> {
     let subscribers = context.subscribers(target, 5_000, 50);
-    let launch = Launch { cores, tidings: &context.tidings, keep_alive_each_second: false };
+    let upstream_cores = &context.run.client_cores;
+    let tidings = &context.tidings;
+    let launch = Launch { cores, upstream_cores, tidings, keep_alive_each_second: false };
     let mut server = Server::start(target, &launch)?;
     let mut load = Load::new(target, &server)?;
     context.open(&mut load, &mut server, target, (0..subscribers).map(|_| plan(0)))?;

@@ -24,11 +24,13 @@ pub enum CloseReason {
     WriteError,
     /// The client vanished without closing the connection.
     HalfOpen,
+    /// What the stream was relayed from ended it.
+    Upstream,
 }
 
 impl CloseReason {
     /// Every reason, in the order of the documents.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Client,
         Self::Slow,
         Self::Expired,
@@ -38,6 +40,7 @@ impl CloseReason {
         Self::Limit,
         Self::WriteError,
         Self::HalfOpen,
+        Self::Upstream,
     ];
 
     /// The reason as metrics and logs spell it.
@@ -52,6 +55,7 @@ impl CloseReason {
             Self::Limit => "limit",
             Self::WriteError => "write_error",
             Self::HalfOpen => "half_open",
+            Self::Upstream => "upstream",
         }
     }
 }

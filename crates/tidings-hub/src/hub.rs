@@ -13,7 +13,7 @@ use crate::close::CloseReason;
 use crate::config::HubConfig;
 use crate::error::{BatchError, PublishError, SubscribeError};
 use crate::index::SubscriberKey;
-use crate::position::Epoch;
+use crate::position::{Epoch, Position};
 use crate::presence::Announcer;
 use crate::state::State;
 use crate::stats::Stats;
@@ -74,6 +74,24 @@ impl Hub {
     }
 
     /// Puts an update into the log and wakes the subscribers that it is for.
+    ///
+    /// It waits for nobody but the hub's lock, which others hold for microseconds: a handler calls it as it is, async or
+    /// not. When it returns, the update is in the log, and every subscriber will have it or be told of a gap. No grant is
+    /// asked for: who may publish is the caller's question.
+    ///
+    /// ```
+    /// use tidings_hub::{Epoch, Hub, HubConfig, PublishError, Update};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hub = Hub::new(Epoch::random()?, HubConfig::default(), None);
+    /// let receipt = hub.publish(Update::new("news", "hello").with_idempotency_key("order-7"))?;
+    /// // The same again changes nothing and has the same answer; another update with that key is refused.
+    /// let again = hub.publish(Update::new("news", "hello").with_idempotency_key("order-7"))?;
+    /// assert_eq!((again.id, again.repeated), (receipt.id, true));
+    /// let other = hub.publish(Update::new("news", "other").with_idempotency_key("order-7"));
+    /// assert_eq!(other, Err(PublishError::KeyReused));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// When the update is not one ([`PublishError::NoTopic`], [`PublishError::ReservedId`]), is too large for the log,
@@ -164,6 +182,17 @@ impl Hub {
     /// Who is subscribed, in no order.
     pub fn subscribers(&self) -> Vec<Arc<Subscriber>> {
         self.lock().members.iter().map(|(_, member)| Arc::clone(&member.subscriber)).collect()
+    }
+
+    /// The position of the newest update, retained or not. Before the first it is that of the place before it.
+    pub fn newest(&self) -> Position {
+        self.lock().log.newest_position()
+    }
+
+    /// The publisher's own id of the newest update on a topic that has one in the scope of its topic
+    /// ([`IdScope::Topic`](crate::IdScope::Topic)), among the newest 1,000 that the log retains of it.
+    pub fn newest_topic_id(&self, topic: &str) -> Option<EventId> {
+        self.lock().newest_topic_id(topic)
     }
 
     /// The id of the newest retained update.

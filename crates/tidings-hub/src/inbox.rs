@@ -148,7 +148,7 @@ mod tests {
             logged_at: tokio::time::Instant::now(),
             topics: topics.iter().map(|&topic| topic.into()).collect(),
             private: false,
-            has_own_id: false,
+            own_id: None,
             idempotency: None,
         })
     }

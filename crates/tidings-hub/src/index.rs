@@ -372,7 +372,7 @@ impl Node {
     }
 
     /// The listed updates from a seq on.
-    pub(crate) fn updates_from(&self, seq: u64) -> impl Iterator<Item = u64> + '_ {
+    pub(crate) fn updates_from(&self, seq: u64) -> impl DoubleEndedIterator<Item = u64> + '_ {
         let start = self.updates.partition_point(|&listed| listed < seq);
         self.updates.range(start..).copied()
     }
@@ -420,7 +420,7 @@ mod tests {
             logged_at: tokio::time::Instant::now(),
             topics: [Arc::clone(topic)].into(),
             private: false,
-            has_own_id: false,
+            own_id: None,
             idempotency: None,
         }
     }

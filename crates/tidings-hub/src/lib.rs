@@ -30,6 +30,9 @@ mod subscription;
 mod template;
 mod update;
 
+/// What an event's id and type may be, checked when they are made.
+pub use tidings_wire::{EventId, EventType, InvalidField};
+
 pub use close::CloseReason;
 pub use config::{HubConfig, Limits, Retention};
 pub use ending::Ending;
@@ -43,4 +46,4 @@ pub use shard::{Next, SeatKey, Shard};
 pub use stats::Stats;
 pub use subscriber::{Start, Subscriber, SubscriberId};
 pub use subscription::{Delivery, Gap, Resume, Subscription};
-pub use update::{LoggedUpdate, Receipt, Update};
+pub use update::{IdScope, LoggedUpdate, Receipt, Update};

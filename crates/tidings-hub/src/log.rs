@@ -2,15 +2,16 @@
 //! idempotency keys. It knows nothing of selectors (`index.rs`) or subscribers (`state.rs`).
 
 use std::collections::VecDeque;
+use std::hash::Hash;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{Equivalent, HashMap};
 use tidings_wire::EventId;
 use tokio::time::Instant;
 
 use crate::config::Retention;
 use crate::position::{Epoch, Position};
-use crate::update::{Idempotency, LoggedUpdate, Update, encode};
+use crate::update::{IdScope, Idempotency, LoggedUpdate, Update, encode};
 
 /// The retained updates and what finds one of them without a scan.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Log {
     bytes: usize,
     /// Where each publisher's own id is, oldest first: the oldest of equal ids counts (Mercure REC-3).
     own_ids: HashMap<EventId, VecDeque<u64>>,
+    /// Where the ids are whose scope is their topic, by topic and id, oldest first: the newest of equal ids counts.
+    topic_ids: HashMap<(Arc<str>, EventId), VecDeque<u64>>,
     /// Where each idempotency key is; one update a key.
     keys: HashMap<Arc<str>, u64>,
 }
@@ -49,6 +52,7 @@ impl Log {
             oldest: 1,
             bytes: 0,
             own_ids: HashMap::new(),
+            topic_ids: HashMap::new(),
             keys: HashMap::new(),
         }
     }
@@ -103,9 +107,9 @@ impl Log {
         now: Instant,
     ) -> LoggedUpdate {
         let position = self.position(self.next());
-        let own_id = update.id.take();
-        let has_own_id = own_id.is_some();
-        let id = own_id.unwrap_or_else(|| position.to_event_id());
+        let publishers = update.id.take();
+        let own_id = publishers.is_some().then_some(update.id_scope);
+        let id = publishers.unwrap_or_else(|| position.to_event_id());
         LoggedUpdate {
             position,
             frame: encode(update, &id),
@@ -113,7 +117,7 @@ impl Log {
             logged_at: now,
             topics: Box::default(),
             private: update.private,
-            has_own_id,
+            own_id,
             idempotency,
         }
     }
@@ -121,8 +125,15 @@ impl Log {
     /// Puts a drafted update at the end.
     pub(crate) fn append(&mut self, draft: LoggedUpdate) -> Arc<LoggedUpdate> {
         let seq = self.next();
-        if draft.has_own_id {
-            self.own_ids.entry_ref(&draft.id).or_default().push_back(seq);
+        match (draft.own_id, draft.topics.first()) {
+            (Some(IdScope::Hub), _) => {
+                self.own_ids.entry_ref(&draft.id).or_default().push_back(seq);
+            }
+            (Some(IdScope::Topic), Some(topic)) => {
+                let key = (Arc::clone(topic), draft.id.clone());
+                self.topic_ids.entry(key).or_default().push_back(seq);
+            }
+            (Some(IdScope::Topic) | None, _) => {}
         }
         if let Some(idempotency) = &draft.idempotency {
             self.keys.insert(Arc::clone(&idempotency.key), seq);
@@ -147,8 +158,12 @@ impl Log {
         let entry = self.entries.pop_front()?;
         self.oldest += 1;
         self.bytes -= entry.weight();
-        if entry.has_own_id {
-            self.forget_own_id(&entry.id);
+        match (entry.own_id, entry.topics.first()) {
+            (Some(IdScope::Hub), _) => forget_oldest(&mut self.own_ids, &entry.id),
+            (Some(IdScope::Topic), Some(topic)) => {
+                forget_oldest(&mut self.topic_ids, &(Arc::clone(topic), entry.id.clone()));
+            }
+            (Some(IdScope::Topic) | None, _) => {}
         }
         if let Some(idempotency) = &entry.idempotency {
             self.keys.remove(&idempotency.key);
@@ -156,19 +171,13 @@ impl Log {
         Some(entry)
     }
 
-    fn forget_own_id(&mut self, id: &EventId) {
-        if let Some(places) = self.own_ids.get_mut(id) {
-            places.pop_front();
-            if places.is_empty() {
-                self.own_ids.remove(id);
-            }
-        }
-    }
-
-    /// Where the id that a subscriber saw last stands.
-    pub(crate) fn find(&self, id: &str) -> Found {
+    /// Where the id that a subscriber saw last stands: an own id among those of `topic`, if one is named.
+    pub(crate) fn find(&self, id: &str, topic: Option<&str>) -> Found {
         let Ok(position) = id.parse::<Position>() else {
-            let place = self.own_ids.get(id).and_then(VecDeque::front);
+            let place = match topic {
+                None => self.own_ids.get(id).and_then(VecDeque::front),
+                Some(topic) => self.topic_ids.get(&OnTopic { topic, id }).and_then(VecDeque::back),
+            };
             return place.map_or(Found::Lost { missed: None }, |seq| Found::From(seq + 1));
         };
         if position.epoch != self.epoch {
@@ -185,6 +194,29 @@ impl Log {
     }
 }
 
+/// A key of the ids that are looked for on their topic, lent.
+#[derive(Hash)]
+struct OnTopic<'a> {
+    topic: &'a str,
+    id: &'a str,
+}
+
+impl Equivalent<(Arc<str>, EventId)> for OnTopic<'_> {
+    fn equivalent(&self, (topic, id): &(Arc<str>, EventId)) -> bool {
+        **topic == *self.topic && id.as_str() == self.id
+    }
+}
+
+/// Takes out the oldest of the places of an id.
+fn forget_oldest<K: Eq + Hash>(ids: &mut HashMap<K, VecDeque<u64>>, id: &K) {
+    if let Some(places) = ids.get_mut(id) {
+        places.pop_front();
+        if places.is_empty() {
+            ids.remove(id);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,7 +224,11 @@ mod tests {
     impl Log {
         /// How many updates, bytes, ids and keys there are.
         pub(crate) fn entries(&self) -> usize {
-            self.entries.len() + self.bytes + self.own_ids.len() + self.keys.len()
+            self.entries.len()
+                + self.bytes
+                + self.own_ids.len()
+                + self.topic_ids.len()
+                + self.keys.len()
         }
     }
 }

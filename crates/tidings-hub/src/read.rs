@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use crate::close::CloseReason;
+use crate::ending::AtOnce;
 use crate::index::SubscriberKey;
 use crate::position::Position;
 use crate::replays::{Answer, Question, Updates};
@@ -134,7 +135,9 @@ impl State {
     pub(crate) fn caught_up(&self, key: SubscriberKey) -> Option<Position> {
         let member = self.members.get(key)?;
         let newest = self.log.newest_position();
-        (member.served.owed().is_none() && member.gap.is_none()).then_some(newest)
+        // What comes after an end at once is not for it, and not to be skipped by its client either.
+        let is_open = member.at_once == AtOnce::No;
+        (is_open && member.served.owed().is_none() && member.gap.is_none()).then_some(newest)
     }
 
     /// Some of the updates from `from` on that a subscriber receives, and the first that it is owed then. So

@@ -11,6 +11,7 @@ use std::task::Waker;
 
 use hashbrown::{DefaultHashBuilder, HashMap};
 use slab::Slab;
+use tidings_wire::EventId;
 use tokio::time::Instant;
 
 use crate::admission::Admission;
@@ -29,10 +30,12 @@ use crate::served::{Seated, Served};
 use crate::shard::SeatKey;
 use crate::subscriber::{Start, Subscriber};
 use crate::subscription::{Gap, Resume};
-use crate::update::{Idempotency, LoggedUpdate, Receipt, Update};
+use crate::update::{IdScope, Idempotency, LoggedUpdate, Receipt, Update};
 
 /// For how many subscribers a hub that has none may keep room.
 const SPARE_MEMBERS: usize = 64;
+/// Among how many of a topic's newest updates its newest own id is looked for.
+const TOPIC_ID_CANDIDATES: usize = 1_000;
 
 #[derive(Debug)]
 pub(crate) struct State {
@@ -198,6 +201,7 @@ impl State {
         update.topics.hash(&mut hasher);
         update.data.hash(&mut hasher);
         update.id.hash(&mut hasher);
+        update.id_scope.hash(&mut hasher);
         update.retry.hash(&mut hasher);
         update.event_type.as_ref().map(AsRef::<str>::as_ref).hash(&mut hasher);
         update.private.hash(&mut hasher);
@@ -231,7 +235,7 @@ impl State {
         }
         self.evict(now);
         self.admission.admit(&subscriber, &self.index, &self.config.limits)?;
-        let (resume, from, gap) = self.resolve(start);
+        let (resume, from, gap) = self.resolve(start, &subscriber);
         let key = self.members.vacant_key();
         let places = self.enter(key, &subscriber);
         let is_template = |selector: &&Selector| selector.kind() == Kind::Template;
@@ -259,19 +263,23 @@ impl State {
     }
 
     /// Where a subscription begins: what it is told, from which update on it is owed what matches, and what is lost.
-    fn resolve(&self, start: Start) -> (Resume, Option<u64>, Option<Gap>) {
+    fn resolve(&self, start: Start, subscriber: &Subscriber) -> (Resume, Option<u64>, Option<Gap>) {
         let oldest = self.log.oldest();
+        let topic = match &start {
+            Start::AfterOnTopic(_) => subscriber.selectors.first().map(Selector::as_str),
+            Start::Live | Start::Earliest | Start::After(_) => None,
+        };
         let id = match start {
             Start::Live => return (Resume::Live, None, None),
             Start::Earliest => return (Resume::Earliest, Some(oldest), None),
-            Start::After(id) => id,
+            Start::After(id) | Start::AfterOnTopic(id) => id,
         };
         let lost = |from: u64, missed| Gap {
             last_event_id: Some(id.clone()),
             before: self.log.position(from - 1),
             missed,
         };
-        match self.log.find(&id) {
+        match self.log.find(&id, topic) {
             Found::From(from) => (Resume::Complete, Some(from), None),
             Found::Lost { missed: Some(missed) } => {
                 (Resume::Partial, Some(oldest), Some(lost(oldest, Some(missed))))
@@ -282,6 +290,15 @@ impl State {
             }
             Found::Beyond => (Resume::Unknown, None, Some(lost(self.log.next(), None))),
         }
+    }
+
+    /// See [`Hub::newest_topic_id`](crate::Hub::newest_topic_id).
+    pub(crate) fn newest_topic_id(&self, topic: &str) -> Option<EventId> {
+        let node = self.index.node(self.index.topic(topic)?)?;
+        let newest = node.updates_from(0).rev().take(TOPIC_ID_CANDIDATES);
+        let mut updates = newest.filter_map(|seq| self.log.at(seq));
+        let scoped = updates.find(|update| update.own_id == Some(IdScope::Topic))?;
+        Some(scoped.id.clone())
     }
 
     fn enter(&mut self, key: SubscriberKey, subscriber: &Subscriber) -> Vec<Place> {
@@ -451,9 +468,11 @@ mod tests {
         }
 
         fn publish(&self, texts: &[usize], key: usize) {
+            let id_scope = if key.is_multiple_of(2) { IdScope::Hub } else { IdScope::Topic };
             let update = Update {
+                id_scope,
                 topics: texts.iter().map(|&text| TEXTS[text].to_owned()).collect(),
-                id: Some(tidings_wire::EventId::new(TEXTS[texts[0]]).unwrap()),
+                id: Some(EventId::new(TEXTS[texts[0]]).unwrap()),
                 idempotency_key: Some(key.to_string().into()),
                 ..Update::default()
             };

@@ -12,6 +12,17 @@ use crate::index::Index;
 use crate::position::Position;
 
 /// What a publisher sends: data about one or more topics.
+///
+/// ```
+/// use tidings_hub::{EventType, Update};
+///
+/// let plain = Update::new("news", r#"{"text":"for all who subscribe"}"#);
+/// let private = Update::new("users/alice", "for those with a grant").private();
+/// let typed = Update::new("news", "a page listens to this type by itself").with_type(EventType::new("alert")?);
+/// let several = Update { topics: vec!["news".into(), "sports".into()], ..plain };
+/// # drop((private, typed, several));
+/// # Ok::<(), tidings_hub::InvalidField>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Update {
     /// What it is about: the canonical topic first, then alternate ones. At least one.
@@ -20,6 +31,8 @@ pub struct Update {
     pub data: String,
     /// The publisher's own id; without one, or with an empty one, the event's id is its position in the log.
     pub id: Option<EventId>,
+    /// Among which updates the own id means this one.
+    pub id_scope: IdScope,
     /// The event's type; without one a browser dispatches a `message`.
     pub event_type: Option<EventType>,
     /// A reconnection time that the event passes on to subscribers.
@@ -28,6 +41,18 @@ pub struct Update {
     pub private: bool,
     /// Makes a repeated publish return the first one's receipt, for as long as the log retains that update.
     pub idempotency_key: Option<Arc<str>>,
+}
+
+/// Among which updates a publisher's own id is looked for when a subscriber resumes after it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum IdScope {
+    /// Among all of the hub ([`Start::After`](crate::Start::After)); of equal ids the oldest counts (Mercure REC-3).
+    #[default]
+    Hub,
+    /// Among those of the update's canonical topic ([`Start::AfterOnTopic`](crate::Start::AfterOnTopic)); of equal ids
+    /// the newest counts. For streams relayed from elsewhere, where other streams have the same ids, and the same stream
+    /// begins anew when its source is restarted.
+    Topic,
 }
 
 impl Update {
@@ -46,6 +71,12 @@ impl Update {
     #[must_use]
     pub fn with_id(self, id: EventId) -> Self {
         Self { id: Some(id), ..self }
+    }
+
+    /// The same update with an event type: a page listens to it with `addEventListener`, and `onmessage` does not see it.
+    #[must_use]
+    pub fn with_type(self, event_type: EventType) -> Self {
+        Self { event_type: Some(event_type), ..self }
     }
 
     /// The same update with a key that makes publishing it again harmless.
@@ -119,7 +150,8 @@ pub struct LoggedUpdate {
     pub logged_at: Instant,
     pub(crate) topics: Box<[Arc<str>]>,
     pub(crate) private: bool,
-    pub(crate) has_own_id: bool,
+    /// Where its id is the publisher's own, among which updates it is looked for.
+    pub(crate) own_id: Option<IdScope>,
     pub(crate) idempotency: Option<Idempotency>,
 }
 
@@ -158,7 +190,8 @@ impl LoggedUpdate {
 
     /// What it weighs against the log's limit, in bytes. The names of its topics are shared, and weighed by the index.
     pub(crate) fn weight(&self) -> usize {
-        let own_id = if self.has_own_id { Self::OWN_ID_BYTES + self.id.as_str().len() } else { 0 };
+        let own_id =
+            if self.own_id.is_some() { Self::OWN_ID_BYTES + self.id.as_str().len() } else { 0 };
         let key = self.idempotency.as_ref().map_or(0, |known| Self::KEY_BYTES + known.key.len());
         Self::OVERHEAD_BYTES
             + self.frame.len()

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpListener;
 
+use crate::server::Server;
 use crate::sockets::Listener;
 
 /// How many connections may wait to be accepted: enough for a reconnect storm, where the kernel allows it.
@@ -25,6 +27,38 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
+impl Server {
+    /// Sets on a host program's listener what the connections that it accepts inherit: that no event waits for the
+    /// acknowledgement of the one before, and that the system closes a connection whose client acknowledges or takes
+    /// nothing for [`StreamConfig::peer_timeout`](crate::StreamConfig::peer_timeout). Without it, clients that vanished or
+    /// are stuck hold their streams open for as long as the host lets them. [`serve`](Self::serve) does it by itself.
+    ///
+    /// ```
+    /// use tidings_hub::HubConfig;
+    /// use tidings_server::{Server, ServerConfig, bind};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = Server::new(HubConfig::default(), ServerConfig::default()).await?;
+    /// // For axum and hyper; actix-web takes the standard library's listener.
+    /// let listener = bind("127.0.0.1:0".parse()?)?;
+    /// server.prepare(&listener)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// When the system refuses an option: it is no TCP listener.
+    pub fn prepare(&self, listener: &impl AsFd) -> io::Result<()> {
+        prepare(&SockRef::from(listener), self.0.config.stream.peer_timeout)
+    }
+}
+
+fn prepare(listener: &SockRef<'_>, peer_timeout: Duration) -> io::Result<()> {
+    // An event is one small write that must not wait for an acknowledgement of the one before.
+    listener.set_tcp_nodelay(true)?;
+    listener.set_tcp_user_timeout(Some(peer_timeout))
+}
+
 /// Accepts connections.
 ///
 /// The runtime's own listener would enter each socket into the runtime's epoll instance. One whose first request is a
@@ -38,10 +72,7 @@ impl Acceptor {
     /// # Errors
     /// When the system refuses an option, or the runtime the listener.
     pub(crate) fn new(listener: TcpListener, peer_timeout: Duration) -> io::Result<Self> {
-        let options = SockRef::from(&listener);
-        // An event is one small write that must not wait for an acknowledgement of the one before.
-        options.set_tcp_nodelay(true)?;
-        options.set_tcp_user_timeout(Some(peer_timeout))?;
+        prepare(&SockRef::from(&listener), peer_timeout)?;
         Ok(Self(Listener::new(listener.into_std()?)?))
     }
 

@@ -27,6 +27,16 @@ pub(crate) fn opening(retry: Duration, caught_up: Option<Position>) -> Bytes {
     }
 }
 
+/// The same with events in it, after which the place to resume from is told: it is not theirs.
+pub(crate) fn opening_with(retry: Duration, events: &[u8], caught_up: Option<Position>) -> Bytes {
+    let mut bytes = BytesMut::from(&*opening(retry, None));
+    bytes.extend_from_slice(events);
+    if let Some(position) = caught_up {
+        bytes.extend_from_slice(format!("id: {position}\n\n").as_bytes());
+    }
+    bytes.freeze()
+}
+
 /// A keep-alive. Where the log went on without an update for this subscriber it moves the place to resume from, too: a
 /// block with an id and no data dispatches nothing (WHATWG 9.2.6), and a later reconnect meets no needless gap.
 pub(crate) fn keep_alive(moved_to: Option<Position>) -> Bytes {

@@ -5,12 +5,35 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_core::Stream;
 use http_body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+use crate::relay::PassThrough;
 use crate::stream::EventStream;
 
-/// The body of a response.
+/// The body of a response: for hosts on `http` an [`http_body::Body`], for others a [`Stream`] of the same pieces, which never
+/// fails. An event stream goes on until it is dropped, or the hub ends it. It is `Send`, and `Unpin`.
+///
+/// ```
+/// use futures_core::Stream;
+/// use std::pin::pin;
+/// use tidings_hub::HubConfig;
+/// use tidings_server::auth::Identity;
+/// use tidings_server::{Peer, Server, ServerConfig};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = Server::new(HubConfig::default(), ServerConfig::default()).await?;
+/// let mut request = http::Request::get("/events?topic=news").body(String::new())?;
+/// request.extensions_mut().insert(Identity::anonymous());
+/// let response = server.handle(request, Peer::default()).await;
+/// let mut body = pin!(response.into_body());
+/// let first = std::future::poll_fn(|cx| body.as_mut().poll_next(cx)).await;
+/// // The opening: a comment, a reconnection time, and a place to resume from.
+/// assert!(first.unwrap()?.starts_with(b":"));
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Body(Kind);
 
@@ -20,6 +43,8 @@ enum Kind {
     Whole(Option<Bytes>),
     /// Events as they come: the body lane.
     Stream(Box<EventStream>),
+    /// An upstream's bytes as they come.
+    PassThrough(Box<PassThrough>),
     /// Pieces from a task that reads the request meanwhile.
     Pieces(mpsc::Receiver<Piece>),
 }
@@ -52,11 +77,15 @@ impl Body {
         Self(Kind::Stream(Box::new(stream)))
     }
 
-    /// The event stream, if it is one.
+    pub(crate) fn pass_through(stream: PassThrough) -> Self {
+        Self(Kind::PassThrough(Box::new(stream)))
+    }
+
+    /// The event stream, if it is one that a lane can carry.
     pub(crate) fn into_stream(self) -> Option<EventStream> {
         match self.0 {
             Kind::Stream(stream) => Some(*stream),
-            Kind::Whole(_) | Kind::Pieces(_) => None,
+            Kind::Whole(_) | Kind::PassThrough(_) | Kind::Pieces(_) => None,
         }
     }
 
@@ -66,6 +95,15 @@ impl Body {
 
     pub(crate) fn pieces(pieces: mpsc::Receiver<Piece>) -> Self {
         Self(Kind::Pieces(pieces))
+    }
+
+    fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        match &mut self.0 {
+            Kind::Whole(whole) => Poll::Ready(whole.take()),
+            Kind::Stream(stream) => stream.poll_bytes(cx),
+            Kind::PassThrough(stream) => stream.poll_bytes(cx),
+            Kind::Pieces(pieces) => pieces.poll_recv(cx).map(|piece| piece.map(Piece::into_bytes)),
+        }
     }
 }
 
@@ -84,12 +122,7 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let piece = match &mut self.0 {
-            Kind::Whole(whole) => Poll::Ready(whole.take()),
-            Kind::Stream(stream) => stream.poll_bytes(cx),
-            Kind::Pieces(pieces) => pieces.poll_recv(cx).map(|piece| piece.map(Piece::into_bytes)),
-        };
-        piece.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+        self.poll_bytes(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -99,7 +132,15 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Whole(whole) => SizeHint::with_exact(whole.as_ref().map_or(0, Bytes::len) as u64),
-            Kind::Stream(_) | Kind::Pieces(_) => SizeHint::default(),
+            Kind::Stream(_) | Kind::PassThrough(_) | Kind::Pieces(_) => SizeHint::default(),
         }
+    }
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_bytes(cx).map(|bytes| bytes.map(Ok))
     }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::address::TrustedProxies;
 use crate::auth::AuthConfig;
+use crate::relay::RelayConfig;
 
-/// The settings of the HTTP edge. The binary's `docs/defaults.md` gives the reason for each default.
+/// The settings of the HTTP edge. The binary has defaults of its own; its `docs/defaults.md` gives their reasons.
 #[derive(Debug)]
 pub struct ServerConfig {
     /// Whose tokens count, and for what.
@@ -16,16 +17,50 @@ pub struct ServerConfig {
     pub stream: StreamConfig,
     /// What a request may hold.
     pub requests: RequestLimits,
-    /// How many connections may be open at once; one more is closed unanswered, and a browser tries again.
+    /// How many connections [`Server::serve`](crate::Server::serve) may have open at once; one more is closed unanswered, and
+    /// a browser tries again.
     pub max_connections: usize,
     /// Which proxies may say whom a request comes from.
     pub trusted_proxies: TrustedProxies,
     /// Over how long streams are closed when the hub goes down.
     pub drain: Duration,
-    /// Whether Mercure's active subscriptions are announced and listed.
+    /// Whether Mercure's active subscriptions are announced and listed. Where anybody may subscribe and subscribers have no
+    /// key, whoever comes without an [`Identity`](crate::auth::Identity) may see the list, and so who is there.
     pub subscriptions: bool,
     /// Whether `/` is the dashboard.
     pub dashboard: bool,
+    /// Event streams of an existing backend that are relayed.
+    pub relays: Vec<RelayConfig>,
+}
+
+impl Default for ServerConfig {
+    /// For a host program: nobody may subscribe or publish but whom the host vouches for with an
+    /// [`Identity`](crate::auth::Identity); no other origins, no trusted proxies, 110,000 connections, a drain of 10 s,
+    /// neither the list of subscriptions nor the dashboard.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tidings_server::{ServerConfig, auth::AuthConfig};
+    ///
+    /// // Public updates are for all, and going down may take three seconds.
+    /// let auth = AuthConfig { anonymous: true, ..AuthConfig::default() };
+    /// let config = ServerConfig { auth, drain: Duration::from_secs(3), ..ServerConfig::default() };
+    /// # assert!(!config.subscriptions && !config.dashboard && !config.auth.anonymous_publish);
+    /// ```
+    fn default() -> Self {
+        Self {
+            auth: AuthConfig::default(),
+            cors_origins: Vec::new(),
+            stream: StreamConfig::default(),
+            requests: RequestLimits::default(),
+            max_connections: 110_000,
+            trusted_proxies: TrustedProxies::default(),
+            drain: Duration::from_secs(10),
+            subscriptions: false,
+            dashboard: false,
+            relays: Vec::new(),
+        }
+    }
 }
 
 /// How streams behave.

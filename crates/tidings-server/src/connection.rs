@@ -17,7 +17,7 @@ use tokio::time::Sleep;
 
 /// What became of a connection. Its streams look here for the reason they ended, and can have it cut.
 #[derive(Clone, Debug, Default)]
-pub struct Fate(Arc<Verdict>);
+pub(crate) struct Fate(Arc<Verdict>);
 
 #[derive(Debug, Default)]
 struct Verdict {

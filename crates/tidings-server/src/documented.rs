@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use tidings_hub::{
     BatchError, CloseReason, Epoch, Gap, Hub, HubConfig, Position, PublishError, SubscribeError,
@@ -15,6 +15,7 @@ use crate::mercure::QueryError;
 use crate::metrics::Metrics;
 use crate::publish::{DraftError, IdFault};
 use crate::reject::Refusal;
+use crate::relay::UpstreamError;
 
 const PROTOCOL: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol.md"));
 
@@ -108,6 +109,21 @@ fn draft_errors() -> Vec<DraftError> {
     )
 }
 
+fn upstream_errors() -> Vec<UpstreamError> {
+    use UpstreamError as E;
+    every!(UpstreamError:
+        E::Unreachable => E::Unreachable,
+        E::NoAnswer => E::NoAnswer,
+        E::Ended => E::Ended,
+        E::Refused(_) => E::Refused(StatusCode::FORBIDDEN),
+        E::Failed(_) => E::Failed(StatusCode::INTERNAL_SERVER_ERROR),
+        E::NotEventStream { .. } => E::NotEventStream { content_type: None },
+        E::Encoded => E::Encoded,
+        E::Redirect => E::Redirect,
+        E::Limit { .. } => E::Limit { limit: 1 },
+    )
+}
+
 /// The hub's errors may get variants that this crate cannot see: those are refused as `unavailable`.
 fn hub_refusals() -> Vec<Refusal> {
     let publish = [
@@ -147,8 +163,10 @@ fn refusals() -> Vec<Refusal> {
         R::Publish(_) => R::Publish(PublishError::NoTopic),
         R::Batch(_) => R::Batch(BatchError { place: 0, error: PublishError::NoTopic }),
         R::Subscribe(_) => R::Subscribe(SubscribeError::NoSelector),
+        R::Upstream(_) => R::Upstream(UpstreamError::Unreachable),
         R::Internal => R::Internal,
     );
+    refusals.extend(upstream_errors().into_iter().map(Refusal::from));
     refusals.extend(auth_errors().into_iter().map(Refusal::from));
     refusals.extend(query_errors().into_iter().map(Refusal::from));
     refusals.extend(draft_errors().into_iter().map(Refusal::from));
@@ -194,6 +212,7 @@ fn the_table_of_metrics_is_the_programs() {
     let metrics = Metrics::new();
     // Only what was counted once is in the text.
     metrics.refused("draining");
+    metrics.upstream_failed("upstream_unreachable");
     let text = metrics.text(&hub.stats()).unwrap();
     let actual: BTreeSet<(String, &str)> = text
         .lines()

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::auth::AuthConfigError;
 use crate::origin::InvalidOrigin;
+use crate::relay::InvalidRelay;
 
 /// Why a server does not start.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub enum StartError {
     Auth(AuthConfigError),
     /// An origin is not one.
     Cors(InvalidOrigin),
+    /// A relay cannot be used.
+    Relay(InvalidRelay),
     /// The system gives no randomness for the log's epoch.
     Randomness(getrandom::Error),
 }
@@ -23,6 +26,7 @@ impl fmt::Display for StartError {
         f.write_str(match self {
             Self::Auth(_) => "the hub's keys cannot be used",
             Self::Cors(_) => "a CORS origin cannot be used",
+            Self::Relay(_) => "a relay cannot be used",
             Self::Randomness(_) => "the system gives no random numbers",
         })
     }
@@ -33,6 +37,7 @@ impl Error for StartError {
         match self {
             Self::Auth(error) => Some(error),
             Self::Cors(error) => Some(error),
+            Self::Relay(error) => Some(error),
             Self::Randomness(error) => Some(error),
         }
     }

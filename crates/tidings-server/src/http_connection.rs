@@ -23,8 +23,8 @@ use crate::body::Body;
 use crate::connection::{Connection, Fate};
 use crate::direct::take_stream;
 use crate::metrics::ConnectionCount;
+use crate::peer::Peer;
 use crate::serve::{Edge, Stage};
-use crate::server::Peer;
 
 /// How many streams one HTTP/2 connection may hold.
 const MAX_HTTP2_STREAMS: u32 = 256;
@@ -54,7 +54,7 @@ pub(crate) async fn attend(edge: Arc<Edge>, socket: std::net::TcpStream, peer: S
         },
         _next_stage = stage.changed() => return,
     };
-    let peer = Peer { address: peer.ip(), fate: connection.fate() };
+    let peer = Peer { address: Some(peer.ip()), fate: connection.fate() };
     // On the heap, so that a connection that waits for its first byte has no room for either.
     if speaks_http2 {
         Box::pin(speak_http2(edge, connection, peer, stage)).await;

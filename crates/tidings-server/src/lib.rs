@@ -2,6 +2,15 @@
 //! authorisation, limits, metrics, the dashboard.
 //!
 //! This is the only crate that knows server-side HTTP.
+//!
+//! A program of its own calls [`Server::serve`]. A host program mounts [`Server::service`] or [`Server::endpoint`] in its
+//! router, vouches for its users with an [`auth::Identity`], and calls [`Server::drain`] before it goes down: the page
+//! `docs/embedding.md` has axum, actix-web and hyper.
+
+/// The code of the page about embedding has to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct EmbeddingPage;
 
 mod acceptor;
 mod address;
@@ -19,6 +28,7 @@ mod direct;
 mod disconnect;
 #[cfg(test)]
 mod documented;
+mod drain;
 mod error;
 mod headers;
 mod http_connection;
@@ -27,12 +37,15 @@ mod lag;
 mod mercure;
 mod metrics;
 mod origin;
+mod peer;
 mod publish;
 mod reject;
+mod relay;
 mod router;
 mod script;
 mod serve;
 mod server;
+mod service;
 mod sockets;
 mod stream;
 mod subscribe;
@@ -42,7 +55,9 @@ pub use acceptor::bind;
 pub use address::TrustedProxies;
 pub use body::Body;
 pub use config::{Lane, RequestLimits, ServerConfig, StreamConfig};
-pub use connection::Fate;
 pub use error::StartError;
 pub use origin::InvalidOrigin;
-pub use server::{Peer, Server};
+pub use peer::Peer;
+pub use relay::{InvalidRelay, RelayAccess, RelayConfig, RelayMode};
+pub use server::Server;
+pub use service::HubService;

@@ -30,6 +30,8 @@ pub(crate) struct Metrics {
     bytes: Counter,
     lag: LagHistogram,
     resumes: Family<OutcomeLabel, Counter>,
+    upstreams: Gauge,
+    upstream_failures: Family<ReasonLabel, Counter>,
     hub: HubFigures,
 }
 
@@ -74,10 +76,13 @@ impl Metrics {
             bytes: Counter::default(),
             lag: LagHistogram::default(),
             resumes: Family::default(),
+            upstreams: Gauge::default(),
+            upstream_failures: Family::default(),
             hub: HubFigures::default(),
         };
         metrics.register_streams();
         metrics.register_updates();
+        metrics.register_relays();
         // A reason that has not occurred yet reads 0, so that a rate over it has a beginning.
         for reason in CloseReason::ALL {
             drop(metrics.closed.get_or_create(&ReasonLabel { reason: reason.as_str() }));
@@ -137,6 +142,20 @@ impl Metrics {
         );
     }
 
+    fn register_relays(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "relay_upstreams",
+            "Open connections to the upstreams of relays",
+            self.upstreams.clone(),
+        );
+        registry.register(
+            "relay_failures",
+            "Attempts to get an upstream's event stream that failed, by reason",
+            self.upstream_failures.clone(),
+        );
+    }
+
     /// The text for Prometheus (`OpenMetrics` 1.0), with what the hub holds.
     pub(crate) fn text(&self, stats: &Stats) -> Result<String, fmt::Error> {
         set(&self.hub.published, stats.published);
@@ -152,6 +171,15 @@ impl Metrics {
     pub(crate) fn connection_opened(self: &Arc<Self>) -> ConnectionCount {
         self.connections.inc();
         ConnectionCount(Arc::clone(self))
+    }
+
+    pub(crate) fn upstream_opened(self: &Arc<Self>) -> UpstreamCount {
+        self.upstreams.inc();
+        UpstreamCount(Arc::clone(self))
+    }
+
+    pub(crate) fn upstream_failed(&self, reason: &'static str) {
+        self.upstream_failures.get_or_create(&ReasonLabel { reason }).inc();
     }
 
     pub(crate) fn stream_opened(&self, resume: Resume) {
@@ -238,6 +266,16 @@ pub(crate) struct ConnectionCount(Arc<Metrics>);
 impl Drop for ConnectionCount {
     fn drop(&mut self) {
         self.0.connections.dec();
+    }
+}
+
+/// Counts an upstream's connection as open until it is dropped.
+#[derive(Debug)]
+pub(crate) struct UpstreamCount(Arc<Metrics>);
+
+impl Drop for UpstreamCount {
+    fn drop(&mut self) {
+        self.0.upstreams.dec();
     }
 }
 

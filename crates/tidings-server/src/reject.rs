@@ -15,6 +15,7 @@ use crate::body::Body;
 use crate::headers::set_stream_headers;
 use crate::mercure::QueryError;
 use crate::publish::DraftError;
+use crate::relay::UpstreamError;
 use crate::script::jittered_retry;
 
 /// Why a request is turned away.
@@ -48,6 +49,8 @@ pub(crate) enum Refusal {
     Batch(BatchError),
     /// The hub does not open the stream.
     Subscribe(SubscribeError),
+    /// The upstream of a relay gives no event stream.
+    Upstream(UpstreamError),
     /// The system gave no randomness, or a header could not be written.
     Internal,
 }
@@ -97,6 +100,11 @@ impl Refusal {
             // It is refused as it would be on its own.
             Self::Batch(batch) => publish_row(&batch.error),
             Self::Subscribe(error) => subscribe_row(error),
+            Self::Upstream(error) => Row {
+                status: error.status(),
+                reason: error.reason(),
+                transient: error.is_transient(),
+            },
             Self::Internal => later(S::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
@@ -112,7 +120,7 @@ impl Refusal {
 
     /// Whether it is told in the log by default: who may not do what, and limits that are reached.
     pub(crate) fn is_noteworthy(&self) -> bool {
-        matches!(self.status().as_u16(), 401 | 403 | 429 | 503)
+        matches!(self.status().as_u16(), 401 | 403 | 429 | 502..=504)
     }
 
     /// The answer. A browser's `EventSource` gives up for ever at any status but 200, so one that may succeed later is
@@ -126,7 +134,14 @@ impl Refusal {
             set_stream_headers(response.headers_mut());
             return response;
         }
-        let mut response = problem(status, reason, self.to_string());
+        let mut response = if status == StatusCode::NO_CONTENT {
+            // It has no body (RFC 9110, 15.3.5).
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = status;
+            response
+        } else {
+            problem(status, reason, self.to_string())
+        };
         let headers = response.headers_mut();
         if transient {
             headers.insert(RETRY_AFTER, HeaderValue::from(retry.as_secs().max(1)));
@@ -186,7 +201,7 @@ impl fmt::Display for Refusal {
             Self::NotFound => f.write_str("nothing is served at this path: subscribe and publish at /.well-known/mercure or /events"),
             Self::MethodNotAllowed { allow } => write!(f, "the method is not served here: use {allow}"),
             Self::Auth(error) => error.fmt(f),
-            Self::Forbidden { what } => write!(f, "the token, or the application's answer, does not allow to {what}: ask for one that covers it"),
+            Self::Forbidden { what } => write!(f, "no grant to {what}: ask for a token whose claims cover it, or have the application's answer cover it"),
             Self::Query(error) => error.fmt(f),
             Self::Draft(error) => error.fmt(f),
             Self::UnsupportedMediaType => f.write_str("send application/x-www-form-urlencoded, application/json or application/x-ndjson, and say so in Content-Type"),
@@ -197,6 +212,7 @@ impl fmt::Display for Refusal {
             Self::Publish(error) => error.fmt(f),
             Self::Batch(BatchError { place, error }) => write!(f, "update {place} of the array: {error}"),
             Self::Subscribe(error) => error.fmt(f),
+            Self::Upstream(error) => error.fmt(f),
             Self::Internal => f.write_str("the hub could not answer: try again"),
         }
     }
@@ -235,6 +251,12 @@ fn problem(status: StatusCode, reason: &'static str, detail: String) -> Response
 impl From<AuthError> for Refusal {
     fn from(error: AuthError) -> Self {
         Self::Auth(error)
+    }
+}
+
+impl From<UpstreamError> for Refusal {
+    fn from(error: UpstreamError) -> Self {
+        Self::Upstream(error)
     }
 }
 

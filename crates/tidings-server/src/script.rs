@@ -14,6 +14,7 @@ use crate::announce;
 use crate::config::StreamConfig;
 use crate::connection::Fate;
 use crate::metrics::Metrics;
+use crate::relay::Lease;
 
 /// How long after its token's end, or its age limit, a stream may still be open, so that one whose client reads ends with
 /// its last bytes.
@@ -42,6 +43,15 @@ pub(crate) struct Script {
     ended: Option<CloseReason>,
     fate: Fate,
     metrics: Arc<Metrics>,
+    relayed: Option<Box<Relayed>>,
+}
+
+/// What a stream of a relay has beside what all have.
+#[derive(Debug)]
+struct Relayed {
+    /// Events that come before all others.
+    greeting: Option<Bytes>,
+    _lease: Lease,
 }
 
 impl Script {
@@ -67,13 +77,32 @@ impl Script {
             ended: None,
             fate,
             metrics,
+            relayed: None,
+        }
+    }
+
+    /// The same for a stream of a relay: with events that come before all others, and what keeps the upstream open.
+    pub(crate) fn relayed(mut self, greeting: Option<Bytes>, lease: Lease) -> Self {
+        self.relayed = Some(Box::new(Relayed { greeting, _lease: lease }));
+        self
+    }
+
+    /// Keeps back what was to come before all others: the stream ends before it begins.
+    pub(crate) fn forget_greeting(&mut self) {
+        if let Some(relayed) = &mut self.relayed {
+            relayed.greeting = None;
         }
     }
 
     /// The first bytes of the stream, which tell `caught_up` as the place to resume from.
     pub(crate) fn opening(&mut self, caught_up: Option<Position>, now: Instant) -> Bytes {
         self.told = caught_up;
-        self.count(announce::opening(self.retry, caught_up), now)
+        let greeting = self.relayed.as_mut().and_then(|relayed| relayed.greeting.take());
+        let opening = match greeting {
+            None => announce::opening(self.retry, caught_up),
+            Some(greeting) => announce::opening_with(self.retry, &greeting, caught_up),
+        };
+        self.count(opening, now)
     }
 
     /// Notes that bytes that were made elsewhere are given out.

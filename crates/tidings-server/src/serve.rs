@@ -6,12 +6,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_hub::CloseReason;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use crate::acceptor::Acceptor;
 use crate::admin::{self, Pulse};
@@ -20,10 +19,6 @@ use crate::direct::DirectLane;
 use crate::http_connection::attend;
 use crate::server::Server;
 
-/// How often the drain closes its next streams.
-const DRAIN_STEP: Duration = Duration::from_millis(20);
-/// Which part of the drain time is for closing streams; the rest is for their last bytes.
-const DRAIN_CLOSING: f64 = 0.8;
 /// How long to wait when no connection can be accepted for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -101,14 +96,12 @@ impl Edge {
 
     /// Refuses what is new, closes what is open spread over the drain time, and cuts what remains.
     async fn drain(self: &Arc<Self>, acceptor: &Acceptor) {
-        let hub = self.server.hub();
         let over = Instant::now() + self.server.0.config.drain;
-        info!(streams = hub.stats().subscribers, "draining");
-        hub.close();
+        self.server.refuse_newcomers();
         self.stage.send_replace(Stage::Draining);
         self.connections.close();
         let all_closed = async {
-            self.close_streams().await;
+            self.server.close_streams().await;
             self.connections.wait().await;
         };
         tokio::select! {
@@ -117,28 +110,10 @@ impl Edge {
             () = all_closed => return,
             () = tokio::time::sleep_until(over) => {}
         }
-        let streams = hub.stats().subscribers;
+        let streams = self.server.hub().stats().subscribers;
         warn!(streams, "the drain time is over: cutting what is still open");
         self.stage.send_replace(Stage::Over);
         self.connections.wait().await;
-    }
-
-    /// Lets the open streams end one after the other, evenly over the drain time.
-    async fn close_streams(&self) {
-        let total = self.server.hub().stats().subscribers;
-        let closing = self.server.0.config.drain.mul_f64(DRAIN_CLOSING);
-        let begun = Instant::now();
-        let mut steps = tokio::time::interval(DRAIN_STEP);
-        let mut closed = 0;
-        while closed < total {
-            steps.tick().await;
-            let due = share(total, begun.elapsed(), closing);
-            let count = due.saturating_sub(closed);
-            if self.server.hub().close_some(count, CloseReason::Drain) < count {
-                return;
-            }
-            closed += count;
-        }
     }
 
     async fn accept(self: &Arc<Self>, acceptor: &Acceptor) -> Infallible {
@@ -163,18 +138,4 @@ impl Edge {
             }
         }
     }
-}
-
-/// How many of `total` are due after `elapsed` of `whole`.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "counts of streams are far below 2^52, and the share is not negative"
-)]
-fn share(total: usize, elapsed: Duration, whole: Duration) -> usize {
-    if elapsed >= whole {
-        return total;
-    }
-    (total as f64 * elapsed.as_secs_f64() / whole.as_secs_f64()).ceil() as usize
 }

@@ -2,15 +2,18 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
-use tidings_hub::{Announcer, Epoch, Hub, HubConfig};
+use tidings_hub::{Announcer, Epoch, Hub, HubConfig, Subscriber};
+use tracing::field::display;
 use tracing::{debug, info};
 
 use crate::address::client_address;
-use crate::auth::{Authenticator, Identity, Role};
+use crate::auth::kicks::Moment;
+use crate::auth::{AuthError, Authenticator, Identity, Role};
 use crate::bodies::Bodies;
 use crate::body::Body;
 use crate::config::ServerConfig;
@@ -20,8 +23,10 @@ use crate::error::StartError;
 use crate::headers::set_security_headers;
 use crate::mercure::PresenceAnnouncer;
 use crate::metrics::Metrics;
+use crate::peer::Peer;
 use crate::reject::Refusal;
-use crate::router;
+use crate::relay::Relays;
+use crate::router::{self, Routing};
 
 /// A hub with its HTTP edge. Clones are the same server.
 #[derive(Clone, Debug)]
@@ -37,27 +42,26 @@ pub(crate) struct Shared {
     pub(crate) cors: Cors,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) bodies: Arc<Bodies>,
+    pub(crate) relays: Relays,
     pub(crate) started_at: tokio::time::Instant,
-}
-
-/// Where a request came from.
-#[derive(Clone, Debug)]
-pub struct Peer {
-    /// The address at the other end of the connection.
-    pub address: IpAddr,
-    /// What becomes of the connection: a stream that ends with it reports the reason found here.
-    pub fate: Fate,
 }
 
 impl Server {
     /// Makes a hub with an empty log, and its edge.
     ///
+    /// It waits for nothing but key sets ([`KeySource::JwksUrl`](crate::auth::KeySource::JwksUrl)), which it fetches once;
+    /// those of a server that does not answer are fetched later.
+    ///
     /// # Errors
     /// When an origin or a key is not one, a key set cannot be had, or the system gives no randomness.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: dropped, it leaves nothing behind.
     pub async fn new(hub: HubConfig, mut config: ServerConfig) -> Result<Self, StartError> {
         let cors = Cors::new(&config.cors_origins).map_err(StartError::Cors)?;
         let auth = std::mem::take(&mut config.auth);
         let authenticator = Authenticator::new(auth).await.map_err(StartError::Auth)?;
+        let relays = Relays::new(std::mem::take(&mut config.relays)).map_err(StartError::Relay)?;
         let announcer =
             config.subscriptions.then(|| Box::new(PresenceAnnouncer) as Box<dyn Announcer>);
         let epoch = Epoch::random().map_err(StartError::Randomness)?;
@@ -69,20 +73,53 @@ impl Server {
             cors,
             metrics: Arc::new(Metrics::new()),
             bodies: Arc::default(),
+            relays,
             started_at: tokio::time::Instant::now(),
         })))
     }
 
-    /// The hub behind the edge.
+    /// The hub behind the edge. A host program publishes with it from its own handlers; no grant is asked for there.
+    ///
+    /// ```
+    /// use tidings_hub::{HubConfig, Update};
+    /// use tidings_server::{Server, ServerConfig};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = Server::new(HubConfig::default(), ServerConfig::default()).await?;
+    /// let receipt = server.hub().publish(Update::new("users/alice", "a message for you").private())?;
+    /// // The id that the event has; a browser that saw it goes on after it.
+    /// assert!(receipt.id.as_str().starts_with('#'));
+    /// # Ok(()) }
+    /// ```
     pub fn hub(&self) -> &Hub {
         &self.0.hub
     }
 
-    /// Answers one request. It never fails: what is wrong with a request is in the answer.
+    /// Answers one request by its path, as [`serve`](Self::serve) does. It never fails: what is wrong with a request is in
+    /// the answer.
+    ///
+    /// An [`Identity`] in the request's extensions says who asks and what for; only without one are tokens looked at. A
+    /// stream that answers goes on for as long as its [`Body`] is asked for more; dropping that ends it. Most hosts mount
+    /// [`service`](Self::service) or [`endpoint`](Self::endpoint) instead, which call this.
     ///
     /// # Cancel safety
     /// Dropped before it answers, a publish may or may not have happened.
     pub async fn handle<B>(&self, request: Request<B>, peer: Peer) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Send,
+    {
+        self.answer(request, peer, Routing::ByPath).await
+    }
+
+    /// Answers one request that finds its handler in this way.
+    pub(crate) async fn answer<B>(
+        &self,
+        request: Request<B>,
+        peer: Peer,
+        routing: Routing,
+    ) -> Response<Body>
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Send,
@@ -95,9 +132,11 @@ impl Server {
             response
         } else {
             let proxies = &self.0.config.trusted_proxies;
-            let address = client_address(peer.address, &parts.headers, proxies);
-            let call = Call { server: self, parts: &parts, address, fate: peer.fate };
-            let answer = router::route(&call, body).await;
+            let client = |peer| client_address(peer, &parts.headers, proxies);
+            let address = peer.address.map(client);
+            let came_at = self.0.authenticator.kicks().now();
+            let call = Call { server: self, parts: &parts, address, came_at, fate: peer.fate };
+            let answer = router::route(&call, routing, body).await;
             let mut response = answer.unwrap_or_else(|refusal| call.refuse(&refusal));
             self.0.cors.apply(&parts, response.headers_mut());
             response
@@ -111,8 +150,10 @@ impl Server {
 pub(crate) struct Call<'a> {
     pub(crate) server: &'a Server,
     pub(crate) parts: &'a Parts,
-    /// The client's address, as far as trusted proxies tell it.
-    pub(crate) address: IpAddr,
+    /// The client's address, as far as it is known and trusted proxies tell it.
+    pub(crate) address: Option<IpAddr>,
+    /// Before anything was found out about who asks.
+    pub(crate) came_at: Moment,
     pub(crate) fate: Fate,
 }
 
@@ -123,26 +164,55 @@ impl Call<'_> {
 
     /// Who asks, in a role.
     pub(crate) async fn identify(&self, role: Role) -> Result<Identity, Refusal> {
-        let shared = self.shared();
-        Ok(shared.authenticator.identify(role, self.parts, self.address).await?)
+        match self.vouched(SystemTime::now())? {
+            Some(identity) => Ok(identity),
+            None => {
+                Ok(self.shared().authenticator.identify(role, self.parts, self.address).await?)
+            }
+        }
     }
 
     /// Who asks for the list of active subscriptions.
     pub(crate) async fn identify_watcher(&self) -> Result<Identity, Refusal> {
-        let authenticator = &self.shared().authenticator;
-        Ok(authenticator.identify_watcher(self.parts, self.address).await?)
+        match self.vouched(SystemTime::now())? {
+            Some(identity) => Ok(identity),
+            None => {
+                let authenticator = &self.shared().authenticator;
+                Ok(authenticator.identify_watcher(self.parts, self.address).await?)
+            }
+        }
+    }
+
+    /// Whoever was thrown out since the request came was let in by what was true before.
+    ///
+    /// # Errors
+    /// The subscription has to be given up then.
+    pub(crate) fn check_not_kicked(&self, subscriber: &Subscriber) -> Result<(), AuthError> {
+        let (user, session) = (subscriber.user.as_deref(), subscriber.session.as_deref());
+        let is_kicked = self.shared().authenticator.kicks().concern(self.came_at, user, session);
+        if is_kicked { Err(AuthError::Kicked) } else { Ok(()) }
+    }
+
+    /// Who asks, where the host program says so: nothing that comes from the network gets into a request's extensions.
+    fn vouched(&self, now: SystemTime) -> Result<Option<Identity>, AuthError> {
+        let identity = self.parts.extensions.get::<Identity>();
+        match identity.and_then(|identity| identity.expires_at) {
+            Some(end) if end <= now => Err(AuthError::Expired),
+            _ => Ok(identity.cloned()),
+        }
     }
 
     /// Answers with a refusal, counts it and says why in the log. The query stays out of the log: it may hold a token.
     fn refuse(&self, refusal: &Refusal) -> Response<Body> {
         let shared = self.shared();
         let (status, reason) = (refusal.status().as_u16(), refusal.reason());
-        let (method, path, address) = (&self.parts.method, self.parts.uri.path(), self.address);
+        let (method, path) = (&self.parts.method, self.parts.uri.path());
+        let address = self.address.map(display);
         shared.metrics.refused(reason);
         if refusal.is_noteworthy() {
-            info!(%method, path, %address, status, reason, detail = %refusal, "refused");
+            info!(%method, path, address, status, reason, detail = %refusal, "refused");
         } else {
-            debug!(%method, path, %address, status, reason, detail = %refusal, "refused");
+            debug!(%method, path, address, status, reason, detail = %refusal, "refused");
         }
         refusal.respond(self.parts, shared.config.stream.retry)
     }

@@ -122,7 +122,7 @@ impl EventStream {
 
 /// Has the connection cut when the stream ought to have ended. Where a client takes no bytes, nobody asks the stream for
 /// more, and it cannot end by itself.
-fn watch(script: &Script) -> Option<AbortOnDropHandle<()>> {
+pub(crate) fn watch(script: &Script) -> Option<AbortOnDropHandle<()>> {
     let (end, reason) = script.end_at()?;
     let fate = script.fate().clone();
     let watch = async move {

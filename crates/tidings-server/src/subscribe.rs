@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderValue, Method, Response};
-use tidings_hub::{Grants, Resume, Start, SubscribeError, Subscriber, SubscriberId};
+use tidings_hub::{Grants, Resume, Start, SubscribeError, Subscriber, SubscriberId, Subscription};
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::address::limit_key;
@@ -12,6 +14,7 @@ use crate::body::Body;
 use crate::headers::set_stream_headers;
 use crate::mercure::{EARLIEST, LAST_EVENT_ID, SubscribeQuery};
 use crate::reject::Refusal;
+use crate::relay::Lease;
 use crate::script::Script;
 use crate::server::Call;
 use crate::stream::EventStream;
@@ -23,7 +26,6 @@ const STREAM_HEADERS: usize = 12;
 pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
     let shared = call.shared();
     // Authorisation first: a stranger learns nothing about parameters (SUB-3).
-    let asked_at = shared.authenticator.kicks().now();
     let identity = call.identify(Role::Subscriber).await?;
     let query = call.parts.uri.query().unwrap_or_default();
     let max_selectors = shared.hub_config.limits.selectors;
@@ -31,7 +33,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
     let expires_at = identity.expiry();
     let query = SubscribeQuery::parse(query, &call.parts.headers, max_selectors, identity.topics)?;
     if call.parts.method == Method::HEAD {
-        return Ok(stream_response(Body::empty()));
+        return Ok(head_only());
     }
     let subscriber = Subscriber {
         id: SubscriberId::random().map_err(|_| Refusal::Internal)?,
@@ -39,45 +41,25 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
         grants: identity.subscribe.unwrap_or_else(Grants::none),
         user: identity.user,
         session: identity.session,
-        address: Some(limit_key(call.address)),
+        address: call.address.map(limit_key),
         payload: identity.payload,
     };
-    let cursor = match &query.start {
-        Start::Live => None,
-        Start::Earliest => Some(EARLIEST.to_owned()),
-        Start::After(id) => Some(id.clone()),
+    let start = match query.cursor.as_deref() {
+        None => Start::Live,
+        Some(EARLIEST) => Start::Earliest,
+        Some(id) => Start::After(id.to_owned()),
     };
-    let subscription = shared.hub.subscribe(subscriber, query.start).map_err(|error| {
+    let subscription = shared.hub.subscribe(subscriber, start).map_err(|error| {
         if topics_are_given && is_about_selectors(&error) {
             warn!(%error, "the topics that the authorize callback answers with cannot be subscribed to: the request is refused for now");
             return Refusal::Auth(AuthError::CallbackFailed);
         }
         Refusal::Subscribe(error)
     })?;
-    // Whoever was thrown out meanwhile was let in by what was true before.
-    let opened = subscription.subscriber();
-    if shared.authenticator.kicks().concern(
-        asked_at,
-        opened.user.as_deref(),
-        opened.session.as_deref(),
-    ) {
-        return Err(Refusal::Auth(AuthError::Kicked));
-    }
-    debug!(subscriber = %subscription.subscriber().id, address = %call.address, resume = ?subscription.resume(), "stream opened");
-    let resume = subscription.resume();
-    let script = Script::new(
-        (subscription.subscriber().id, resume),
-        &shared.config.stream,
-        expires_at,
-        call.fate.clone(),
-        shared.metrics.clone(),
-    );
-    let stream = EventStream::new(subscription, script, Arc::clone(&shared.bodies));
-    let mut response = stream_response(Body::stream(stream));
-    if let Some(reached) = cursor.and_then(|cursor| reached(resume, &cursor)) {
-        response.headers_mut().insert(LAST_EVENT_ID, reached);
-    }
-    Ok(response)
+    call.check_not_kicked(subscription.subscriber())?;
+    let (resume, cursor) = (subscription.resume(), query.cursor);
+    let (greeting, lease) = (None, None);
+    Ok(stream(call, Opened { subscription, resume, cursor, expires_at, greeting, lease }))
 }
 
 /// Whether a stream is not opened because of what it asks for.
@@ -90,7 +72,51 @@ fn is_about_selectors(error: &SubscribeError) -> bool {
     )
 }
 
-fn stream_response(body: Body) -> Response<Body> {
+/// A subscription that was opened for a request, and what goes with it.
+pub(crate) struct Opened {
+    pub(crate) subscription: Subscription,
+    /// How it began, as the client sees it.
+    pub(crate) resume: Resume,
+    /// The id that the client saw last, where it said one.
+    pub(crate) cursor: Option<String>,
+    /// When what the client showed expires, if it does.
+    pub(crate) expires_at: Option<Instant>,
+    /// Events that come before all others.
+    pub(crate) greeting: Option<Bytes>,
+    /// What is kept for as long as the stream is open.
+    pub(crate) lease: Option<Lease>,
+}
+
+/// The stream that answers.
+pub(crate) fn stream(call: &Call<'_>, opened: Opened) -> Response<Body> {
+    let Opened { subscription, resume, cursor, expires_at, greeting, lease } = opened;
+    debug!(subscriber = %subscription.subscriber().id, address = call.address.map(display), ?resume, "stream opened");
+    let shared = call.shared();
+    let mut script = Script::new(
+        (subscription.subscriber().id, resume),
+        &shared.config.stream,
+        expires_at,
+        call.fate.clone(),
+        shared.metrics.clone(),
+    );
+    if let Some(lease) = lease {
+        script = script.relayed(greeting, lease);
+    }
+    let stream = EventStream::new(subscription, script, Arc::clone(&shared.bodies));
+    let mut response = stream_response(Body::stream(stream));
+    if let Some(reached) = cursor.and_then(|cursor| reached(resume, &cursor)) {
+        response.headers_mut().insert(LAST_EVENT_ID, reached);
+    }
+    response
+}
+
+/// A stream's headers, without a stream.
+pub(crate) fn head_only() -> Response<Body> {
+    stream_response(Body::empty())
+}
+
+/// The answer whose body a stream is.
+pub(crate) fn stream_response(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     // With those that every answer has. To grow by doubling would move them three times.
     response.headers_mut().reserve(STREAM_HEADERS);

@@ -26,6 +26,8 @@ pub struct EventRef<'a> {
     /// The last id of the stream up to this event, its own or an earlier one; empty if there is
     /// none.
     pub last_event_id: &'a str,
+    /// Whether the event's own block set that id, also to what it was before.
+    pub has_id: bool,
 }
 
 impl EventRef<'_> {

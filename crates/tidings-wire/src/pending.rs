@@ -32,6 +32,8 @@ pub(crate) struct Pending {
     id: String,
     /// Whether `id` is to become the last event id at the next blank line.
     has_id: bool,
+    /// Whether the block that ended last had an id.
+    ended_with_id: bool,
     /// The last event id that a blank line has confirmed.
     last_event_id: String,
 }
@@ -151,8 +153,8 @@ impl Pending {
     /// Acts on a blank line: confirms the id, and tells whether there is an event.
     #[inline]
     pub(crate) fn end_block(&mut self, borrowed: &mut Borrowed<'_>) -> bool {
-        if self.has_id {
-            self.has_id = false;
+        self.ended_with_id = mem::take(&mut self.has_id);
+        if self.ended_with_id {
             mem::swap(&mut self.last_event_id, &mut self.id);
         }
         if self.has_data || borrowed.data.is_some() {
@@ -171,6 +173,7 @@ impl Pending {
             event_type: if event_type.is_empty() { "message" } else { event_type },
             data: borrowed.data.unwrap_or(self.data.as_str()),
             last_event_id: &self.last_event_id,
+            has_id: self.ended_with_id,
         }
     }
 

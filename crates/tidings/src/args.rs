@@ -34,6 +34,17 @@ Examples:
   tidings demo
   tidings demo --listen 127.0.0.1:8080";
 
+const RELAY_EXAMPLES: &str = "\
+Examples:
+  tidings relay http://127.0.0.1:8000/api/events
+  tidings relay 'http://127.0.0.1:8000/users/{id}/events' --mode per-client
+  tidings relay https://app.example.com/live --listen 0.0.0.0:3000
+  tidings relay http://127.0.0.1:8000/state --path /live --snapshot 1
+
+Then ask this hub for the path: curl -N http://127.0.0.1:3000/api/events
+Several relays, secrets and all other settings go into a file: see [[relay]] in
+the output of `tidings config`.";
+
 const PUBLISH_EXAMPLES: &str = "\
 Examples:
   tidings publish news 'Hello'
@@ -87,6 +98,9 @@ pub(crate) enum Command {
     /// Run a hub in development mode that publishes this machine's load every second.
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(SettingsArgs),
+    /// Run a hub that relays an existing backend's event stream.
+    #[command(after_help = RELAY_EXAMPLES)]
+    Relay(RelayArgs),
     /// Publish one update and print its id.
     #[command(after_help = PUBLISH_EXAMPLES)]
     Publish(PublishArgs),
@@ -143,6 +157,34 @@ impl SettingsArgs {
         let dev = self.dev.then(|| flag("--dev", "dev", "true"));
         set.chain(listen).chain(admin).chain(dev).collect()
     }
+}
+
+/// What to relay, and how.
+#[derive(Args)]
+pub(crate) struct RelayArgs {
+    /// The event stream: an http or https URL. {name} in its path stands for
+    /// one part of the path that is asked for.
+    pub(crate) url: String,
+    /// Where subscribers ask for it [default: the path of the URL].
+    #[arg(long)]
+    pub(crate) path: Option<String>,
+    /// `shared` is one upstream connection for all who ask for the same, `per-client` one for each,
+    /// with the client's credentials [default: shared].
+    #[arg(long)]
+    pub(crate) mode: Option<String>,
+    /// Who may read: `anyone`, `subscribers` of this hub, or those `granted` the path.
+    #[arg(long, default_value = "anyone")]
+    pub(crate) access: String,
+    /// A header for the upstream, as often as needed. Others on this machine can see flags: put
+    /// secrets into the file.
+    #[arg(long, value_name = "NAME: VALUE")]
+    pub(crate) header: Vec<String>,
+    /// How many events the upstream sends at the start of every connection: kept for new
+    /// subscribers.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) snapshot: Option<String>,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
 }
 
 /// Which hub to talk to, and as whom.
@@ -299,7 +341,7 @@ mod tests {
             .chain(commands.map(clap::Command::render_long_help))
             .map(|help| help.to_string())
             .collect::<Vec<_>>();
-        assert_eq!(helps.len(), 7);
+        assert_eq!(helps.len(), 8);
         for help in helps {
             let (_, examples) = help.split_once("Examples:\n").expect(&help);
             let examples = examples.lines().take_while(|line| line.starts_with("  "));

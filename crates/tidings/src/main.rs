@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod logging;
 mod publish;
+mod relay;
 mod remote;
 mod serve;
 mod show_config;
@@ -47,6 +48,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(settings) => serve::serve(&settings),
         Command::Demo(settings) => serve::demo(settings),
+        Command::Relay(arguments) => relay::relay(&arguments),
         Command::Publish(arguments) => client_runtime()?.block_on(publish::publish(arguments)),
         Command::Subscribe(arguments) => {
             client_runtime()?.block_on(subscribe::subscribe(arguments))

@@ -20,9 +20,9 @@ use tracing::{info, warn};
 
 use crate::{
     args::SettingsArgs,
-    config::{self, Config, KeySource, LogConfig},
+    config::{self, Config, KeySource, Layers, LogConfig, RelayTable},
     demo::Demo,
-    logging,
+    logging, relay,
 };
 
 /// How often the demo publishes.
@@ -33,7 +33,18 @@ const DEMO_PERIOD: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the configuration cannot be used, or the hub cannot start.
 pub(crate) fn serve(settings: &SettingsArgs) -> anyhow::Result<()> {
-    let config = prepare(settings)?;
+    let config = prepare(&config::load(settings.config.as_deref(), &settings.flags())?)?;
+    on_a_worker(&runtime()?, run(config, None))
+}
+
+/// Runs the hub with a relay beside those of the settings.
+///
+/// # Errors
+/// As [`serve`].
+pub(crate) fn serve_relaying(settings: &SettingsArgs, relay: RelayTable) -> anyhow::Result<()> {
+    let mut layers = config::load(settings.config.as_deref(), &settings.flags())?;
+    layers.add_relay(relay);
+    let config = prepare(&layers)?;
     on_a_worker(&runtime()?, run(config, None))
 }
 
@@ -42,7 +53,8 @@ pub(crate) fn serve(settings: &SettingsArgs) -> anyhow::Result<()> {
 /// # Errors
 /// As [`serve`], and when this machine cannot be measured.
 pub(crate) fn demo(settings: SettingsArgs) -> anyhow::Result<()> {
-    let config = prepare(&settings.into_dev())?;
+    let settings = settings.into_dev();
+    let config = prepare(&config::load(settings.config.as_deref(), &settings.flags())?)?;
     let runtime = runtime()?;
     // Measuring reads the clock of the runtime.
     let _inside = runtime.enter();
@@ -50,10 +62,9 @@ pub(crate) fn demo(settings: SettingsArgs) -> anyhow::Result<()> {
     on_a_worker(&runtime, run(config, Some(demo)))
 }
 
-/// Reads the settings, starts logging, and says what must not be missed.
-fn prepare(settings: &SettingsArgs) -> anyhow::Result<Config> {
-    let layers = config::load(settings.config.as_deref(), &settings.flags())?;
-    let config = Config::resolve(&layers)?;
+/// Types the settings, starts logging, and says what must not be missed.
+fn prepare(layers: &Layers) -> anyhow::Result<Config> {
+    let config = Config::resolve(layers)?;
     logging::start(&config.telemetry)?;
     if config.dev {
         // Not a log line: no filter may hide it.
@@ -88,7 +99,7 @@ async fn run(config: Config, demo: Option<Demo>) -> anyhow::Result<()> {
     let mut stop = StopSignals::new()?;
     // Best effort: where it is refused, the limit stays as it was.
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default();
-    let server = Server::new(hub_config(&config), server_config(&config))
+    let server = Server::new(hub_config(&config), server_config(&config)?)
         .await
         .context("the hub cannot start")?;
     let listener = bind(config.listen).with_context(|| cannot_listen("listen", config.listen))?;
@@ -96,6 +107,11 @@ async fn run(config: Config, demo: Option<Demo>) -> anyhow::Result<()> {
         .with_context(|| cannot_listen("admin_listen", config.admin_listen))?;
     let (address, admin_address) = (listener.local_addr()?, admin.local_addr()?);
     info!(%address, admin = %admin_address, epoch = %server.hub().epoch(), descriptors, "serving");
+    for relay in &config.relays {
+        // Without the query, which may hold a secret.
+        let url = relay.config.url.split('?').next().unwrap_or_default();
+        info!(path = relay.config.path, url, mode = ?relay.config.mode, "relaying");
+    }
     if config.dashboard {
         writeln!(
             io::stderr(),
@@ -191,8 +207,8 @@ fn hub_config(config: &Config) -> HubConfig {
     }
 }
 
-fn server_config(config: &Config) -> ServerConfig {
-    ServerConfig {
+fn server_config(config: &Config) -> anyhow::Result<ServerConfig> {
+    Ok(ServerConfig {
         auth: auth::AuthConfig {
             publisher: config.auth.publisher.as_ref().map(key_source),
             subscriber: config.auth.subscriber.as_ref().map(key_source),
@@ -226,7 +242,8 @@ fn server_config(config: &Config) -> ServerConfig {
         drain: config.drain_time,
         subscriptions: config.subscriptions,
         dashboard: config.dashboard,
-    }
+        relays: config.relays.iter().map(relay::config).collect::<Result<_, _>>()?,
+    })
 }
 
 fn key_source(source: &KeySource) -> auth::KeySource {

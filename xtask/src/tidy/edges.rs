@@ -10,6 +10,8 @@ use super::Finding;
 const EDGES: &[(&str, &[&str])] = &[
     ("tidings", &["tidings-hub", "tidings-server", "tidings-wire"]),
     ("tidings-bench", &["tidings-wire"]),
+    ("tidings-example-actix-web", &["tidings-hub", "tidings-server"]),
+    ("tidings-example-axum", &["tidings-hub", "tidings-server"]),
     ("tidings-hub", &["tidings-wire"]),
     ("tidings-server", &["tidings-hub", "tidings-wire"]),
     ("tidings-wire", &[]),
@@ -21,7 +23,7 @@ const EDGES: &[(&str, &[&str])] = &[
 const ABSENCES: &[(&str, &[&str])] = &[
     ("tidings-wire", &["tokio", "http", "hyper", "serde_json", "anyhow", "clap"]),
     ("tidings-hub", &["http", "http-body", "hyper", "axum", "serde_json", "anyhow", "clap"]),
-    ("tidings-server", &["axum", "anyhow", "clap"]),
+    ("tidings-server", &["actix-web", "axum", "anyhow", "clap"]),
 ];
 
 /// Names, each with the names it leads to.

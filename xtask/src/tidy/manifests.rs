@@ -16,11 +16,13 @@ pub(super) fn check(files: &[TextFile]) -> Vec<Finding> {
     findings
 }
 
-/// A member of the workspace: `crates/<name>`, `bench` or `xtask`.
+/// A member of the workspace: `crates/<name>`, an example in Rust, `bench` or `xtask`.
 fn is_member(path: &str) -> bool {
     match path.strip_suffix("/Cargo.toml") {
         Some("bench" | "xtask") => true,
-        Some(folder) => folder.strip_prefix("crates/").is_some_and(|name| !name.contains('/')),
+        Some(folder) => ["crates/", "examples/"]
+            .iter()
+            .any(|parent| folder.strip_prefix(parent).is_some_and(|name| !name.contains('/'))),
         None => false,
     }
 }
@@ -106,6 +108,8 @@ mod tests {
         assert_eq!(places("xtask/Cargo.toml", "[package]\n"), ["xtask/Cargo.toml"]);
         let elsewhere = "[package]\nworkspace = true\n";
         assert_eq!(places("crates/a/Cargo.toml", elsewhere), ["crates/a/Cargo.toml"]);
+        assert_eq!(places("examples/a/Cargo.toml", elsewhere), ["examples/a/Cargo.toml"]);
+        assert_eq!(places("fuzz/Cargo.toml", elsewhere), [""; 0], "a workspace of its own");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::task::{Context, Waker};
 
-use tidings_hub::{Hub, Shard, Start, Update};
+use tidings_hub::{Hub, IdScope, Shard, Start, Update};
 
 use crate::allocation::{Allocated, allocated};
 use crate::fixture::{
@@ -203,7 +203,7 @@ type Shape = fn(usize) -> Update;
 /// The retention's bytes are bytes of memory: what is counted is at least what is kept, and not much more.
 #[test]
 fn the_log_counts_at_least_the_memory_that_it_keeps() {
-    let shapes: [(&str, Shape); 6] = [
+    let shapes: [(&str, Shape); 7] = [
         ("one topic", |_| Update::new("a", "x")),
         ("large", |_| Update::new("a", "x".repeat(5_000))),
         ("a topic each", |n| Update::new(format!("topic/{n}"), "x")),
@@ -211,6 +211,10 @@ fn the_log_counts_at_least_the_memory_that_it_keeps() {
             about(&[&format!("a/{n}"), &format!("b/{n}"), &format!("c/{n}")], "x")
         }),
         ("an own id each", |n| Update::new("a", "x").with_id(event_id(&n.to_string()))),
+        ("an id each, on its topic", |n| Update {
+            id_scope: IdScope::Topic,
+            ..Update::new("a", "x").with_id(event_id(&n.to_string()))
+        }),
         ("a key each", |n| Update::new("a", "x").with_idempotency_key(n.to_string())),
     ];
     for (shape, update) in shapes {

@@ -225,6 +225,17 @@ fn a_private_update_is_not_given_to_one_that_had_the_grant_when_it_was_published
     assert_eq!(alone.drain(), [Seen::Closed(CloseReason::Kicked)]);
 }
 
+/// It was told the newest position as its place to resume from, past what it was not given.
+#[test]
+fn one_that_ends_at_once_is_told_no_place_to_resume_from() {
+    let hub = roomy_hub();
+    let probe = live(&hub, &["a"]);
+    assert!(probe.subscription.caught_up().is_some());
+    assert_eq!(hub.end_at_once(|_| true, CloseReason::Kicked).count(), 1);
+    publish(&hub, "a", "missed");
+    assert_eq!(probe.subscription.caught_up(), None);
+}
+
 #[test]
 fn nothing_is_ended_that_was_not_chosen() {
     let hub = roomy_hub();

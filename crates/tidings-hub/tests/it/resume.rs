@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use tidings_hub::{Delivery, Epoch, Gap, Hub, LoggedUpdate, Position, Resume, Start, Update};
+use tidings_hub::{
+    Delivery, Epoch, Gap, Hub, IdScope, LoggedUpdate, Position, Resume, Start, Update,
+};
 
 use crate::fixture::{
     Probe, Seen, after, earliest, event_id, granted, hub, hub_of, live, publish, roomy_hub,
@@ -54,6 +56,64 @@ fn a_resume_by_the_publishers_own_id_finds_it() {
     let mut probe = after(&hub, "mine", &["a"]);
     assert_eq!(probe.subscription.resume(), Resume::Complete);
     assert_eq!(probe.drain(), updates(&["2"]));
+}
+
+/// An update with an id that is looked for on its topic.
+fn on_topic(topic: &str, id: &str, data: &str) -> Update {
+    Update { id_scope: IdScope::Topic, ..Update::new(topic, data).with_id(event_id(id)) }
+}
+
+fn after_on_topic(hub: &Hub, id: &str, selectors: &[&str]) -> Probe {
+    Probe::open(hub, subscriber(selectors), Start::AfterOnTopic(id.to_owned()))
+}
+
+/// A relayed stream that began anew has the same ids again, and so have other streams.
+#[test]
+fn an_id_on_its_topic_means_the_newest_update_there_that_has_it() {
+    let hub = roomy_hub();
+    for (topic, id, data) in
+        [("a", "1", "old"), ("b", "1", "b's"), ("a", "2", "2"), ("a", "1", "new"), ("b", "2", "x")]
+    {
+        hub.publish(on_topic(topic, id, data)).unwrap();
+    }
+    publish(&hub, "a", "last");
+    assert_eq!(after_on_topic(&hub, "1", &["a"]).drain(), updates(&["last"]));
+    assert_eq!(after_on_topic(&hub, "2", &["a"]).drain(), updates(&["new", "last"]));
+    assert_eq!(after_on_topic(&hub, "1", &["b"]).drain(), updates(&["x"]));
+    // Nobody else's ids are mixed with them.
+    assert_eq!(after_on_topic(&hub, "1", &["c"]).subscription.resume(), Resume::Unknown);
+    assert_eq!(after(&hub, "1", &["a"]).subscription.resume(), Resume::Unknown);
+    hub.publish(Update::new("a", "mine").with_id(event_id("own"))).unwrap();
+    assert_eq!(after_on_topic(&hub, "own", &["a"]).subscription.resume(), Resume::Unknown);
+    // A position is one wherever it is said.
+    let place = hub.newest().to_string();
+    assert_eq!(after_on_topic(&hub, &place, &["a"]).subscription.resume(), Resume::Complete);
+}
+
+#[test]
+fn an_id_on_its_topic_is_forgotten_with_its_update() {
+    let hub = hub_of(2);
+    hub.publish(on_topic("a", "1", "first")).unwrap();
+    hub.publish(on_topic("a", "1", "second")).unwrap();
+    assert_eq!(hub.newest_topic_id("a"), Some(event_id("1")));
+    publish(&hub, "b", "x");
+    assert_eq!(after_on_topic(&hub, "1", &["a"]).subscription.resume(), Resume::Complete);
+    publish(&hub, "b", "x");
+    assert_eq!(after_on_topic(&hub, "1", &["a"]).subscription.resume(), Resume::Unknown);
+    assert_eq!(hub.newest_topic_id("a"), None);
+}
+
+#[test]
+fn the_newest_id_of_a_topic_is_that_of_its_newest_update_with_one() {
+    let hub = roomy_hub();
+    assert_eq!(hub.newest_topic_id("a"), None);
+    for id in ["1", "2"] {
+        hub.publish(on_topic("a", id, "x")).unwrap();
+    }
+    hub.publish(Update::new("a", "x").with_id(event_id("own"))).unwrap();
+    publish(&hub, "a", "x");
+    hub.publish(on_topic("b", "3", "x")).unwrap();
+    assert_eq!(hub.newest_topic_id("a"), Some(event_id("2")));
 }
 
 /// Mercure REC-3: to resume too early doubles some, to resume too late would lose them.

@@ -89,7 +89,7 @@ impl Authenticator {
         &self,
         role: Role,
         request: &Parts,
-        address: IpAddr,
+        address: Option<IpAddr>,
     ) -> Result<Identity, AuthError> {
         match self.ask(role, request, address).await? {
             Some(identity) => Ok(identity),
@@ -101,7 +101,7 @@ impl Authenticator {
     pub(crate) async fn identify_watcher(
         &self,
         request: &Parts,
-        address: IpAddr,
+        address: Option<IpAddr>,
     ) -> Result<Identity, AuthError> {
         match self.ask(Role::Subscriber, request, address).await? {
             Some(identity) => Ok(identity),
@@ -114,7 +114,7 @@ impl Authenticator {
         &self,
         role: Role,
         request: &Parts,
-        address: IpAddr,
+        address: Option<IpAddr>,
     ) -> Result<Option<Identity>, AuthError> {
         let Some(authorizer) = &self.authorizer else { return Ok(None) };
         let keys = match role {

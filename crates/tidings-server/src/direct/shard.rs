@@ -256,10 +256,14 @@ impl ShardTask {
         let caught_up = subscription.caught_up();
         let key = self.shard.adopt(subscription, carrier);
         let is_behind = self.shard.is_behind(key);
+        let ends_at_once = self.shard.ends_at_once(key);
         let Self { shard, sockets, .. } = self;
         let registry = sockets.registry();
         let Some(carrier) = shard.carrier(key) else { return };
         carrier.register(registry, key);
+        if ends_at_once {
+            carrier.script.forget_greeting();
+        }
         let opening = [head, carrier.script.opening(caught_up, now)].concat().into();
         if is_behind {
             // It goes out with the first of what it is owed.

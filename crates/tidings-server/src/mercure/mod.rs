@@ -8,7 +8,9 @@ pub(crate) mod presence;
 mod query;
 
 pub(crate) use presence::PresenceAnnouncer;
-pub(crate) use query::{EARLIEST, LAST_EVENT_ID, QueryError, SubscribeQuery, is_cursor_parameter};
+pub(crate) use query::{
+    CURSOR_PARAMETERS, EARLIEST, LAST_EVENT_ID, QueryError, SubscribeQuery, cursor,
+};
 
 /// Where a 0.x hub is (DISC-1).
 pub(crate) const HUB_PATH: &str = "/.well-known/mercure";

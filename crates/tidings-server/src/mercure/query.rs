@@ -4,13 +4,13 @@ use std::fmt;
 
 use http::HeaderMap;
 use http::header::HeaderName;
-use tidings_hub::{Selector, Start};
+use tidings_hub::Selector;
 
 /// The header in which a browser sends the last id it saw, and in which a 0.x hub answers from where it goes on.
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The query parameters that carry a cursor, the standard's first. The others are in the field's old and foreign
 /// clients (REC-1).
-const CURSOR_PARAMETERS: [&str; 4] =
+pub(crate) const CURSOR_PARAMETERS: [&str; 4] =
     ["lastEventID", "last_event_id", "Last-Event-ID", "lastEventId"];
 /// The cursor that asks for everything retained (REC-4).
 pub(crate) const EARLIEST: &str = "earliest";
@@ -21,12 +21,8 @@ const MAX_SELECTOR_BYTES: usize = 4_096;
 #[derive(Debug)]
 pub(crate) struct SubscribeQuery {
     pub(crate) selectors: Vec<Selector>,
-    pub(crate) start: Start,
-}
-
-/// Whether a query parameter carries a cursor.
-pub(crate) fn is_cursor_parameter(name: &str) -> bool {
-    CURSOR_PARAMETERS.contains(&name)
+    /// The id that the client saw last, where it says one.
+    pub(crate) cursor: Option<String>,
 }
 
 impl SubscribeQuery {
@@ -40,7 +36,6 @@ impl SubscribeQuery {
     ) -> Result<Self, QueryError> {
         let asks = given.is_none();
         let mut selectors = given.unwrap_or_default();
-        let mut cursors: [Option<String>; CURSOR_PARAMETERS.len()] = Default::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             if name == "topic" && asks {
                 if selectors.len() == max_selectors {
@@ -50,24 +45,28 @@ impl SubscribeQuery {
                     return Err(QueryError::SelectorTooLong { limit: MAX_SELECTOR_BYTES });
                 }
                 selectors.push(Selector::new(value.into_owned()));
-            } else if let Some(which) = CURSOR_PARAMETERS.iter().position(|known| *known == name)
-                && let Some(cursor) = cursors.get_mut(which)
-            {
-                cursor.get_or_insert_with(|| value.into_owned());
             }
         }
         if selectors.is_empty() {
             return Err(QueryError::MissingTopic);
         }
-        let cursor = cursor_header(headers)
-            .or_else(|| cursors.into_iter().flatten().find(|cursor| !cursor.is_empty()));
-        let start = match cursor {
-            None => Start::Live,
-            Some(cursor) if cursor == EARLIEST => Start::Earliest,
-            Some(cursor) => Start::After(cursor),
-        };
-        Ok(Self { selectors, start })
+        Ok(Self { selectors, cursor: cursor(query, headers) })
     }
+}
+
+/// The id that a client saw last, from the header or the query string.
+pub(crate) fn cursor(query: &str, headers: &HeaderMap) -> Option<String> {
+    cursor_header(headers).or_else(|| {
+        let mut cursors: [Option<String>; CURSOR_PARAMETERS.len()] = Default::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if let Some(which) = CURSOR_PARAMETERS.iter().position(|known| *known == name)
+                && let Some(cursor) = cursors.get_mut(which)
+            {
+                cursor.get_or_insert_with(|| value.into_owned());
+            }
+        }
+        cursors.into_iter().flatten().find(|cursor| !cursor.is_empty())
+    })
 }
 
 /// The header wins over the query: a browser that reconnects sends both, and the query is the older one.

@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use tidings_hub::{Hub, Update};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
+use tracing::field::display;
 use tracing::info;
 
 use super::Publisher;
@@ -66,7 +67,7 @@ struct Bulk {
     max_line_bytes: usize,
     /// What the request was for, without the query, which may hold a token; and who sent it.
     path: String,
-    address: IpAddr,
+    address: Option<IpAddr>,
     /// The reasons for which a line was refused that are in the log already.
     logged: BTreeSet<&'static str>,
     publisher: Publisher,
@@ -170,8 +171,8 @@ impl Bulk {
         let (status, reason) = (refusal.status().as_u16(), refusal.reason());
         self.metrics.refused(reason);
         if refusal.is_noteworthy() && self.logged.insert(reason) {
-            let (path, address) = (self.path.as_str(), self.address);
-            info!(path, %address, status, reason, line = number, detail = %refusal, "refused");
+            let (path, address) = (self.path.as_str(), self.address.map(display));
+            info!(path, address, status, reason, line = number, detail = %refusal, "refused");
         }
         write_refused(piece, number, reason, refusal);
     }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use tidings_hub::Update;
+use tidings_hub::{IdScope, Update};
 use tidings_wire::{EventId, EventType, InvalidField};
 
 use crate::announce::RESERVED_TYPES;
@@ -92,6 +92,7 @@ impl RawDraft {
             }
         };
         Ok(Update {
+            id_scope: IdScope::Hub,
             topics: self.topics,
             data: self.data,
             id: check_id(&self.id, limits)?,
@@ -415,6 +416,7 @@ mod tests {
     fn empty_fields_and_a_retry_of_zero_are_absent() {
         let draft = raw(&["a"]).unwrap().check(&LIMITS).unwrap();
         let expected = Update {
+            id_scope: IdScope::Hub,
             topics: vec!["a".into()],
             data: String::new(),
             id: None,

@@ -352,6 +352,7 @@ mod tests {
             r#" {"topic":["a","b\u00e9"],"data":"x\ny","type":"t","id":"i","retry":1500,"private":true} "#,
         );
         let expected = Update {
+            id_scope: tidings_hub::IdScope::Hub,
             topics: vec!["a".into(), "b\u{e9}".into()],
             data: "x\ny".into(),
             id: Some(EventId::new("i").unwrap()),

@@ -3,12 +3,14 @@
 //! - `auth_*`: whose tokens count: where they are found, what they say, keys of every algorithm, key sets that rotate.
 //! - `authorize`: an application that is asked who may do what, and streams that are ended from outside.
 //! - `direct`: what is particular to the direct lane, and that many streams on few shards get everything in order.
+//! - `embedding`: the hub inside a host program: where it is mounted, whom the host vouches for, how it ends.
 //! - `guarantees`: one test for each line of `docs/guarantees.md`.
 //! - `health`: the probes, of a stuck hub too.
 //! - `hostile`: bad input gets a clear error and changes nothing.
 //! - `lifetime`: keep-alives, reconnection times, the age of streams.
 //! - `mercure`: the Mercure protocol by behaviour.
 //! - `metrics`: the figures for Prometheus.
+//! - `relay`: event streams of an existing backend, relayed.
 //! - `smoke`: the main job, end to end.
 //!
 //! `support` starts servers and speaks to them, `probe` asks the admin listener, `memory` counts what is allocated.
@@ -27,6 +29,7 @@ mod auth_support;
 mod auth_tokens;
 mod authorize;
 mod direct;
+mod embedding;
 mod guarantees;
 mod health;
 mod hostile;
@@ -35,5 +38,6 @@ mod memory;
 mod mercure;
 mod metrics;
 mod probe;
+mod relay;
 mod smoke;
 mod support;

@@ -50,6 +50,7 @@ pub(crate) fn open_config() -> ServerConfig {
         drain: Duration::from_secs(2),
         subscriptions: true,
         dashboard: true,
+        relays: Vec::new(),
     }
 }
 

@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::{
     error::ConfigError,
     key::{COMMAND_VARIABLES, KEYS, Key, Kind, PREFIX, is_section, nearest, nearest_key},
+    relay::{self, RelayTable},
     value::Value,
 };
 
@@ -69,6 +70,7 @@ pub(crate) struct Flag {
 #[derive(Clone, Debug)]
 pub(crate) struct Layers {
     settings: BTreeMap<&'static str, Setting>,
+    pub(super) relays: Vec<RelayTable>,
     /// What the reader should know although it is no error.
     pub(super) warnings: Vec<String>,
 }
@@ -79,7 +81,8 @@ impl Layers {
     /// # Errors
     /// Never, as long as the embedded file passes its test.
     pub(crate) fn defaults() -> Result<Self, ConfigError> {
-        let mut layers = Self { settings: BTreeMap::new(), warnings: Vec::new() };
+        let mut layers =
+            Self { settings: BTreeMap::new(), relays: Vec::new(), warnings: Vec::new() };
         layers.lay_toml(DEFAULTS, |_| Origin::Default)?;
         Ok(layers)
     }
@@ -196,6 +199,16 @@ impl Layers {
         for (name, value) in table.get_ref() {
             let origin = at(name.span().start);
             match value.get_ref() {
+                DeValue::Array(tables) if name.get_ref() == relay::TABLE => {
+                    for table in tables {
+                        let origin = at(table.span().start);
+                        let DeValue::Table(table) = table.get_ref() else {
+                            return Err(no_table(origin));
+                        };
+                        self.relays.push(RelayTable::read(table, origin, at)?);
+                    }
+                }
+                _ if name.get_ref() == relay::TABLE => return Err(no_table(origin)),
                 DeValue::Table(section) if is_section(name.get_ref()) => {
                     for (inner, value) in section {
                         let full_name = format!("{}.{}", name.get_ref(), inner.get_ref());
@@ -216,6 +229,11 @@ impl Layers {
         Ok(())
     }
 
+    /// Adds a relay that flags give.
+    pub(crate) fn add_relay(&mut self, relay: RelayTable) {
+        self.relays.push(relay);
+    }
+
     fn lay_toml_value(
         &mut self,
         name: String,
@@ -229,6 +247,11 @@ impl Layers {
         }
         Ok(())
     }
+}
+
+fn no_table(origin: Origin) -> ConfigError {
+    let expected = "tables: write [[relay]] above the settings of each";
+    ConfigError::WrongValue { name: relay::TABLE, origin, expected, found: None }
 }
 
 fn unknown(name: String, origin: Origin) -> ConfigError {

@@ -6,6 +6,7 @@ mod key;
 mod layers;
 mod load;
 mod mercure;
+mod relay;
 mod resolve;
 mod settings;
 mod show;
@@ -16,9 +17,11 @@ mod value;
 mod tests;
 
 pub(crate) use self::{
-    layers::{DEFAULTS, Flag},
+    error::ConfigError,
+    layers::{DEFAULTS, Flag, Layers, Origin},
     load::load,
-    settings::{Config, KeySource, LogConfig, LogFormat, TelemetryConfig},
+    relay::RelayTable,
+    settings::{Config, KeySource, LogConfig, LogFormat, Relay, RelayHeader, TelemetryConfig},
     show::resolved,
     units::parse_duration,
 };

@@ -10,14 +10,15 @@ use std::{
 use clap::ValueEnum;
 use ipnet::IpNet;
 use reqwest::Url;
-use tidings_server::{Lane, auth::Algorithm};
+use tidings_server::{Lane, RelayAccess, auth::Algorithm};
 use tracing_subscriber::EnvFilter;
 
 use super::{
     error::ConfigError,
-    layers::Layers,
+    layers::{Layers, Setting},
+    relay::RelayTable,
     settings::{
-        AuthConfig, AuthorizeConfig, Config, KeySource, LimitsConfig, LogConfig, LogFormat,
+        AuthConfig, AuthorizeConfig, Config, KeySource, LimitsConfig, LogConfig, LogFormat, Relay,
         StreamConfig, TelemetryConfig,
     },
     units::parse_duration,
@@ -33,6 +34,9 @@ const WELL_KNOWN_SECRET: &str = "!ChangeThisMercureHubJWTSecretKey!";
 /// The longest silence that common proxies let pass.
 const SAFE_KEEP_ALIVE: Duration = Duration::from_secs(30);
 
+/// The hub's short path, which a relay may take.
+const EVENTS_PATH: &str = "/events";
+
 /// The shortest keep-alive and peer timeout.
 const ONE_SECOND: Duration = Duration::from_secs(1);
 
@@ -46,7 +50,7 @@ impl Config {
     /// When a value is out of its range, settings contradict each other, or nothing says who may
     /// publish or subscribe and development mode is off.
     pub(crate) fn resolve(layers: &Layers) -> Result<Self, ConfigError> {
-        let read = Reader { layers };
+        let read = Reader { layers, relay: None };
         let mut config = Self {
             listen: read.address("listen")?,
             admin_listen: read.address("admin_listen")?,
@@ -61,6 +65,7 @@ impl Config {
             subscriptions: read.switch("mercure.subscriptions")?,
             dashboard: read.switch("dashboard.enabled")?,
             telemetry: read.telemetry()?,
+            relays: read.relays()?,
             warnings: layers.warnings.clone(),
         };
         config.check()?;
@@ -94,10 +99,14 @@ impl Config {
             return conflict("log.max_bytes", "must not be less than", "limits.update_bytes");
         }
         let is_decided = self.auth.authorize.is_some();
-        if self.auth.publisher.is_none() && !self.dev && !is_decided {
+        // A hub that only relays has no publishers, and no subscribers of its own where anyone may read what it relays.
+        if self.auth.publisher.is_none() && !self.dev && !is_decided && self.relays.is_empty() {
             return Err(ConfigError::NoPublisherKey);
         }
-        if self.auth.subscriber.is_none() && !self.auth.anonymous && !is_decided {
+        let is_open = |relay: &Relay| relay.config.access == RelayAccess::Anyone;
+        let only_open_relays = !self.relays.is_empty() && self.relays.iter().all(is_open);
+        let is_anyones = self.auth.anonymous || only_open_relays;
+        if self.auth.subscriber.is_none() && !is_anyones && !is_decided {
             return Err(ConfigError::NoSubscriberKey);
         }
         Ok(())
@@ -134,6 +143,11 @@ impl Config {
             self.warnings
                 .push("auth.anonymous is not used: auth.authorize_url stands before it".to_owned());
         }
+        if self.relays.iter().any(|relay| relay.config.path == EVENTS_PATH) {
+            self.warnings.push(format!(
+                "a relay is at {EVENTS_PATH}: to subscribe to the hub itself, use /.well-known/mercure"
+            ));
+        }
         if self.stream.keep_alive > SAFE_KEEP_ALIVE {
             self.warnings.push(
                 "stream.keep_alive is longer than 30s: many proxies will close idle streams"
@@ -145,11 +159,27 @@ impl Config {
 
 /// Reads one setting at a time as a type. Every error names the setting, where it was said and what
 /// it takes.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     layers: &'a Layers,
+    /// The relay whose settings are read.
+    relay: Option<&'a RelayTable>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// A reader of one relay's settings.
+    pub(super) fn of_relay(layers: &'a Layers, relay: &'a RelayTable) -> Self {
+        Self { layers, relay: Some(relay) }
+    }
+
+    fn relays(&self) -> Result<Vec<Relay>, ConfigError> {
+        let event_bytes = self.at_least_one("limits.update_bytes")?.get();
+        self.layers.relays.iter().map(|table| table.resolve(self.layers, event_bytes)).collect()
+    }
+
+    fn setting(&self, name: &str) -> Option<&'a Setting> {
+        self.relay.and_then(|relay| relay.setting(name)).or_else(|| self.layers.setting(name))
+    }
+
     fn log(&self) -> Result<LogConfig, ConfigError> {
         let max_bytes =
             u64::try_from(self.at_least_one("log.max_bytes")?.get()).unwrap_or(u64::MAX);
@@ -318,18 +348,18 @@ impl Reader<'_> {
         Ok(Some(self.duration(name)?).filter(|duration| !duration.is_zero()))
     }
 
-    fn duration(&self, name: &'static str) -> Result<Duration, ConfigError> {
+    pub(super) fn duration(&self, name: &'static str) -> Result<Duration, ConfigError> {
         let duration = parse_duration(self.text(name)?);
         duration.ok_or_else(|| {
             self.wrong(name, "a duration with its unit, such as 250ms, 15s or 1h30m")
         })
     }
 
-    fn at_least_one(&self, name: &'static str) -> Result<NonZeroUsize, ConfigError> {
+    pub(super) fn at_least_one(&self, name: &'static str) -> Result<NonZeroUsize, ConfigError> {
         self.limit(name)?.ok_or_else(|| self.wrong(name, "at least 1"))
     }
 
-    fn limit(&self, name: &'static str) -> Result<Option<NonZeroUsize>, ConfigError> {
+    pub(super) fn limit(&self, name: &'static str) -> Result<Option<NonZeroUsize>, ConfigError> {
         match self.value(name)? {
             Value::Count(count) => {
                 let count =
@@ -340,7 +370,7 @@ impl Reader<'_> {
         }
     }
 
-    fn switch(&self, name: &'static str) -> Result<bool, ConfigError> {
+    pub(super) fn switch(&self, name: &'static str) -> Result<bool, ConfigError> {
         match self.value(name)? {
             Value::Switch(on) => Ok(*on),
             _ => Err(self.wrong(name, "true or false")),
@@ -354,20 +384,21 @@ impl Reader<'_> {
         }
     }
 
-    fn text(&self, name: &'static str) -> Result<&str, ConfigError> {
+    pub(super) fn text(&self, name: &'static str) -> Result<&'a str, ConfigError> {
         match self.value(name)? {
             Value::Text(text) => Ok(text),
             _ => Err(self.wrong(name, "text")),
         }
     }
 
-    fn value(&self, name: &'static str) -> Result<&Value, ConfigError> {
-        let setting = self.layers.setting(name);
+    fn value(&self, name: &'static str) -> Result<&'a Value, ConfigError> {
+        let setting = self.setting(name);
         setting.map(|setting| &setting.value).ok_or(ConfigError::Missing { name })
     }
 
-    fn wrong(&self, name: &'static str, expected: &'static str) -> ConfigError {
-        match (self.layers.setting(name), super::key::Key::named(name)) {
+    pub(super) fn wrong(&self, name: &'static str, expected: &'static str) -> ConfigError {
+        let key = super::key::Key::named(name).or_else(|| super::relay::named(name));
+        match (self.setting(name), key) {
             (Some(setting), Some(key)) => ConfigError::WrongValue {
                 name,
                 origin: setting.origin.clone(),

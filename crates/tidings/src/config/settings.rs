@@ -4,9 +4,11 @@ use std::{
     fmt,
     net::SocketAddr,
     num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
     time::Duration,
 };
 
+use http::header::HeaderName;
 use ipnet::IpNet;
 use reqwest::Url;
 use tidings_server::{Lane, auth::Algorithm};
@@ -35,6 +37,8 @@ pub(crate) struct Config {
     /// Whether the dashboard is served.
     pub(crate) dashboard: bool,
     pub(crate) telemetry: TelemetryConfig,
+    /// What is relayed of existing backends.
+    pub(crate) relays: Vec<Relay>,
     /// What whoever starts the hub should know, one sentence each, without secrets.
     pub(crate) warnings: Vec<String>,
 }
@@ -139,6 +143,34 @@ pub(crate) struct LimitsConfig {
     pub(crate) request_bytes: NonZeroUsize,
     pub(crate) header_bytes: NonZeroUsize,
     pub(crate) connections: NonZeroUsize,
+}
+
+/// What is relayed from where.
+#[derive(Clone, Debug)]
+pub(crate) struct Relay {
+    /// Without what is read when the hub starts: headers and certificates.
+    pub(crate) config: tidings_server::RelayConfig,
+    pub(crate) headers: Vec<(HeaderName, RelayHeader)>,
+    /// A file of certificates in PEM.
+    pub(crate) certificates: Option<PathBuf>,
+}
+
+/// The value of a header.
+#[derive(Clone)]
+pub(crate) enum RelayHeader {
+    Text(String),
+    /// What the variable of this name holds.
+    Variable(String),
+}
+
+/// Never shows the text, which may be a secret.
+impl fmt::Debug for RelayHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(_) => f.write_str("Text(..)"),
+            Self::Variable(name) => f.debug_tuple("Variable").field(name).finish(),
+        }
+    }
 }
 
 /// What the hub says about itself.

@@ -6,7 +6,9 @@ use reqwest::Url;
 
 use super::{
     key::{KEYS, Key, Kind},
-    layers::Layers,
+    layers::{Layers, Setting},
+    relay,
+    settings::RelayHeader,
     value::Value,
 };
 
@@ -28,6 +30,28 @@ pub(crate) fn resolved(layers: &Layers) -> String {
                 append(&mut text, format_args!("{name} = {value}  # {}\n", setting.origin));
             }
             None => append(&mut text, format_args!("# {name} is not set\n")),
+        }
+    }
+    for relay in &layers.relays {
+        append(&mut text, format_args!("\n[[relay]]  # {}\n", relay.origin));
+        for key in &relay::KEYS {
+            if let Some(Setting { value, origin }) = relay.setting(key.name) {
+                let value = key.shown(value).unwrap_or_else(|| format!("\"{MASK}\""));
+                let (_, name) = key.section_and_name();
+                append(&mut text, format_args!("{name} = {value}  # {origin}\n"));
+            }
+        }
+        for header in &relay.headers {
+            let name = Value::Text(header.name.clone());
+            match &header.value {
+                RelayHeader::Text(_) => {
+                    append(&mut text, format_args!("headers.{name} = \"{MASK}\"\n"));
+                }
+                RelayHeader::Variable(variable) => {
+                    let variable = Value::Text(variable.clone());
+                    append(&mut text, format_args!("headers.{name} = {{ env = {variable} }}\n"));
+                }
+            }
         }
     }
     text

@@ -1,5 +1,7 @@
 //! What the layers make together, and that the defaults are written once.
 
+mod relay;
+
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use tidings_server::{Lane, auth::Algorithm};

@@ -92,7 +92,8 @@ mod tests {
     #[test]
     fn a_json_line_is_one_line_and_commands_no_terminal() {
         let data = "a\nb\u{9b}31m\u{1b}[0m";
-        let line = json(EventRef { event_type: "note", data, last_event_id: "#1-2" }).unwrap();
+        let line = json(EventRef { event_type: "note", data, last_event_id: "#1-2", has_id: true })
+            .unwrap();
         assert_eq!(line, r##"{"id":"#1-2","type":"note","data":"a\nb\u009b31m\u001b[0m"}"##);
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["data"], data);

@@ -16,7 +16,7 @@ fn the_version_is_the_packages() {
 
 #[test]
 fn every_commands_help_names_an_example() {
-    for command in ["serve", "demo", "publish", "subscribe", "token", "config"] {
+    for command in ["serve", "demo", "relay", "publish", "subscribe", "token", "config"] {
         let help = run(&mut tidings(&[command, "--help"]));
         assert_eq!(help.code(), 0);
         let (_, examples) = help.out().split_once("Examples:\n").unwrap();

@@ -172,7 +172,7 @@ fn check_spread(ends: &mut [Duration]) {
     assert!(last.saturating_sub(first) >= DRAIN / 2, "from {first:?} to {last:?}");
     for begin in ends.iter() {
         let window = *begin..*begin + DRAIN / 10;
-        let within = ends.iter().filter(|end| window.contains(end)).count();
+        let within = ends.iter().filter(|end| window.contains(*end)).count();
         assert!(within * 10 <= ends.len() * 4, "{within} streams ended within {window:?}");
     }
 }

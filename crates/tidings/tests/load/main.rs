@@ -1,5 +1,6 @@
 //! What must hold under load, tried on the built program, with the figures it gave.
 //!
+//! - `churn`: clients of a relay that come and go
 //! - `commands`: publish, subscribe and resume with plain `curl`
 //! - `replay`: a long replay while publishing goes on
 //! - `stuck`: a subscriber that stops reading, and the others beside it
@@ -15,6 +16,7 @@
 #![expect(clippy::panic, reason = "helper functions of the tests fail by panicking")]
 #![expect(clippy::print_stderr, reason = "the figures are for whoever reads the test's output")]
 
+mod churn;
 mod commands;
 mod drain;
 mod hub;

@@ -122,7 +122,7 @@ impl Authorizer {
         &self,
         role: Role,
         request: &Parts,
-        address: IpAddr,
+        address: Option<IpAddr>,
         has_keys: bool,
     ) -> Result<Identity, AuthError> {
         let question = Question { role, request, address, has_keys };

@@ -10,8 +10,8 @@ use http::header::{
 use http::request::Parts;
 
 use crate::auth::Role;
+use crate::mercure::CURSOR_PARAMETERS;
 use crate::mercure::credentials;
-use crate::mercure::is_cursor_parameter;
 
 const X_ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
 const X_ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
@@ -30,8 +30,8 @@ const TRACE: [HeaderName; 2] =
 pub(super) struct Question<'a> {
     pub(super) role: Role,
     pub(super) request: &'a Parts,
-    /// The client's address.
-    pub(super) address: IpAddr,
+    /// The client's address, where it is known.
+    pub(super) address: Option<IpAddr>,
     /// Whether a parameter of the query may be a token of the hub's, which is nothing to the application.
     pub(super) has_keys: bool,
 }
@@ -63,7 +63,9 @@ impl Question<'_> {
         let uri = self.uri(|name, value| self.is_hub_token(name, value));
         headers.insert(X_ORIGINAL_METHOD, HeaderValue::from_str(self.request.method.as_str())?);
         headers.insert(X_ORIGINAL_URI, HeaderValue::from_bytes(uri.as_bytes())?);
-        headers.insert(X_FORWARDED_FOR, HeaderValue::from_str(&self.address.to_string())?);
+        if let Some(address) = self.address {
+            headers.insert(X_FORWARDED_FOR, HeaderValue::from_str(&address.to_string())?);
+        }
         Ok(headers)
     }
 
@@ -80,10 +82,11 @@ impl Question<'_> {
             Role::Subscriber => b"subscriber",
         });
         add(self.request.method.as_str().as_bytes());
-        let is_left_out =
-            |name: &str, value: &str| is_cursor_parameter(name) || self.is_hub_token(name, value);
+        let is_left_out = |name: &str, value: &str| {
+            CURSOR_PARAMETERS.contains(&name) || self.is_hub_token(name, value)
+        };
         add(self.uri(is_left_out).as_bytes());
-        add(self.address.to_string().as_bytes());
+        add(self.address.map(|address| address.to_string()).unwrap_or_default().as_bytes());
         add(&self.cookies().unwrap_or_default());
         for name in &PASSED_ON {
             let values = self.request.headers.get_all(name);
@@ -141,7 +144,7 @@ mod tests {
     }
 
     fn question(request: &Parts) -> Question<'_> {
-        let address = [192, 0, 2, 1].into();
+        let address = Some([192, 0, 2, 1].into());
         Question { role: Role::Subscriber, request, address, has_keys: true }
     }
 
@@ -229,7 +232,7 @@ mod tests {
         ];
         let parts = parts(asked, &[("cookie", "a=1")]);
         let publisher = Question { role: Role::Publisher, ..question(&parts) };
-        let elsewhere = Question { address: [192, 0, 2, 2].into(), ..question(&parts) };
+        let elsewhere = Question { address: Some([192, 0, 2, 2].into()), ..question(&parts) };
         let mut all = vec![plain, publisher.digest(), elsewhere.digest()];
         all.extend(others);
         let count = all.len();

@@ -1,12 +1,14 @@
 //! Requests made of noise, and of good requests with some noise in them.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::string::{RegexGeneratorStrategy, string_regex};
-use tidings_server::{Fate, Peer};
+use tidings_server::Peer;
 use tokio::io::AsyncWriteExt as _;
 use tokio::runtime::Runtime;
 
@@ -206,7 +208,7 @@ fn requests_made_of_noise_are_answered_and_harm_nobody() {
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         request.headers_mut().extend(headers.into_iter().map(|(name, value)| (Some(name), value)));
-        let peer = Peer { address: [127, 0, 0, 1].into(), fate: Fate::default() };
+        let peer = Peer::from(IpAddr::from([127, 0, 0, 1]));
         let response = runtime.block_on(server.server.handle(request, peer));
         prop_assert!(STATUSES.contains(&response.status().as_u16()), "{response:?}");
     });

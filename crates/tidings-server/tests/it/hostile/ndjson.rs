@@ -1,6 +1,7 @@
 //! Lines that are no updates, in the middle of good ones.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use http_body::Frame;
-use tidings_server::{Fate, Peer};
+use tidings_server::Peer;
 
 use super::harness::{Case, Expected, Harness, case, logged, post};
 use crate::support::{TestServer, in_seconds, sign};
@@ -220,7 +221,7 @@ async fn results_that_nobody_reads_take_bounded_memory() {
         .header("Content-Type", "application/x-ndjson")
         .body(Endless { chunk, read: Arc::clone(&read) })
         .unwrap();
-    let peer = Peer { address: [127, 0, 0, 1].into(), fate: Fate::default() };
+    let peer = Peer::from(IpAddr::from([127, 0, 0, 1]));
     let response = server.server.handle(request, peer).await;
     // Once it stops reading, nothing happens in many turns of the runtime.
     for _ in 0..1_000 {

@@ -296,7 +296,7 @@ fn claims() -> Vec<Case> {
     };
     let mercure =
         |name: &str, value: Value, expected| signed_json(name, &with("mercure", value), expected);
-    let nobody = refused(403, "forbidden", "does not allow to publish");
+    let nobody = refused(403, "forbidden", "no grant to publish");
     let many = vec![""; 1_001];
     vec![
         signed_json("exp a second ago", &with("exp", json!(in_seconds(0) - 1)), expired),

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::program::Program;
+use super::program::{Program, START};
 use crate::support::{run, tidings};
 
 /// A hub in a process of its own.
@@ -85,7 +85,7 @@ fn launch(arguments: &[String], listen: &str) -> (Program, SocketAddr) {
     command.args(arguments).args(["--listen", listen, "--admin-listen", "127.0.0.1:0"]);
     command.args(["--set", "telemetry.log_format=json"]);
     let program = Program::start(&mut command);
-    let address = program.says(|line| {
+    let address = program.says(START, |line| {
         let line: Value = serde_json::from_str(line).ok()?;
         line.pointer("/fields/address")?.as_str()?.parse().ok()
     });

@@ -4,16 +4,20 @@
 //! - `resume`: a cut connection, a killed hub
 //! - `refusal`: no place free, no token
 //! - `page`: the dashboard as its reader sees it
-//! - `chromium`: the browser and its driver
+//! - `window`: any page in a browser; `chromium`: the browser and its driver
 //! - `hub`: the program with a hub in it
 //! - `line`: a connection that can be cut
 //! - `program`: a program that ends with its test
 
+#[path = "../../support/chromium.rs"]
 mod chromium;
 mod hub;
 mod line;
 mod live;
 mod page;
+#[path = "../../support/program.rs"]
 mod program;
 mod refusal;
 mod resume;
+#[path = "../../support/window.rs"]
+mod window;

@@ -1,25 +1,11 @@
 //! The dashboard as its reader sees it, and uses it.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, ops::Deref};
 
-use fantoccini::{Locator, elements::Element};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::chromium::Chromium;
-
-/// How long the page may take to show what is awaited. Below the driver's own limit for a script, which is 30 s.
-const PATIENCE_MS: u32 = 20_000;
-
-/// Waits in the page, without polling: whatever can be awaited is there as an element, a text or an attribute.
-const UNTIL: &str = "
-const [holds, patience, done] = [() => CONDITION, ...arguments];
-const finish = (met) => { observer.disconnect(); clearTimeout(timer); done(met); };
-const observer = new MutationObserver(() => holds() && finish(true));
-const timer = setTimeout(finish, patience, false);
-observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
-if (holds()) finish(true);
-";
+use super::window::Window;
 
 /// The rows, oldest first.
 const ROWS: &str = "
@@ -32,9 +18,7 @@ return [...document.querySelectorAll('#events > li')].reverse().map((row) => ({
 ";
 
 /// The dashboard in a browser of its own.
-pub(crate) struct Page {
-    browser: Chromium,
-}
+pub(crate) struct Page(Window);
 
 /// A row of the list.
 #[derive(Debug, Deserialize, PartialEq)]
@@ -51,19 +35,7 @@ pub(crate) struct Row {
 
 impl Page {
     pub(crate) async fn open(address: SocketAddr) -> Self {
-        let browser = Chromium::start().await;
-        browser.client.goto(&format!("http://{address}/")).await.unwrap();
-        Self { browser }
-    }
-
-    /// Waits until a condition in the page's own language holds.
-    pub(crate) async fn until(&self, condition: &str) {
-        let script = UNTIL.replace("CONDITION", condition);
-        let met = self.browser.client.execute_async(&script, vec![json!(PATIENCE_MS)]).await;
-        if met.unwrap() != json!(true) {
-            let text: String = self.read("return document.body.innerText").await;
-            assert_eq!(condition, "", "did not come true on the page:\n{text}");
-        }
+        Self(Window::open(&format!("http://{address}/")).await)
     }
 
     /// Waits until the connection has this state.
@@ -116,17 +88,6 @@ impl Page {
         self.element(selector).await.attr(name).await.unwrap()
     }
 
-    pub(crate) async fn click(&self, selector: &str) {
-        self.element(selector).await.click().await.unwrap();
-    }
-
-    /// Types into a field, in place of what it holds.
-    pub(crate) async fn fill(&self, selector: &str, text: &str) {
-        let field = self.element(selector).await;
-        field.clear().await.unwrap();
-        field.send_keys(text).await.unwrap();
-    }
-
     /// Sends the form with what is filled in, and gives the outcome and the words.
     pub(crate) async fn publish(&self) -> (String, String) {
         self.click("#publish").await;
@@ -137,18 +98,13 @@ impl Page {
         let outcome = self.attribute("#publish-result", "data-outcome").await;
         (outcome.unwrap_or_default(), self.text("#publish-result").await)
     }
+}
 
-    /// What the browser's console says.
-    pub(crate) async fn console(&self) -> Vec<String> {
-        self.browser.console().await
-    }
+/// What can be done with every page.
+impl Deref for Page {
+    type Target = Window;
 
-    async fn element(&self, selector: &str) -> Element {
-        self.browser.client.find(Locator::Css(selector)).await.unwrap()
-    }
-
-    async fn read<T: DeserializeOwned>(&self, script: &str) -> T {
-        let value: Value = self.browser.client.execute(script, Vec::new()).await.unwrap();
-        serde_json::from_value(value).unwrap()
+    fn deref(&self) -> &Window {
+        &self.0
     }
 }

@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-/// How long a program may take to say what is awaited.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a program may take until it runs.
+pub(crate) const START: Duration = Duration::from_secs(20);
 
 /// A running program, killed when it is dropped.
 pub(crate) struct Program {
@@ -27,11 +27,11 @@ impl Program {
         Self { child, lines }
     }
 
-    /// Waits for a line of its output in which `find` finds something.
-    pub(crate) fn says<T>(&self, find: impl Fn(&str) -> Option<T>) -> T {
+    /// Waits for a line of its output in which `find` finds something, for so long at each line.
+    pub(crate) fn says<T>(&self, patience: Duration, find: impl Fn(&str) -> Option<T>) -> T {
         let mut said = String::new();
         loop {
-            let line = self.lines.recv_timeout(PATIENCE);
+            let line = self.lines.recv_timeout(patience);
             assert!(line.is_ok(), "the program did not say what was awaited, but:\n{said}");
             let line = line.unwrap();
             if let Some(found) = find(&line) {

@@ -17,7 +17,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use reqwest::{Method, Url};
 use serde_json::{Map, json};
 
-use super::program::Program;
+use super::program::{Program, START};
 
 /// What the tests need in `PATH`, and the Debian package that has it.
 const PROGRAMS: [(&str, &str); 2] = [("chromium", "chromium"), ("chromedriver", "chromium-driver")];
@@ -93,7 +93,7 @@ impl Driver {
         // All that the two leave behind is in the home.
         command.env("HOME", &home.0).env("TMPDIR", &home.0).arg("--port=0");
         let program = Program::start(&mut command);
-        let port = program.says(|line| {
+        let port = program.says(START, |line| {
             line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
         });
         Self { port, _program: program }

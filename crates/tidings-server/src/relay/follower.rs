@@ -1,0 +1,296 @@
+//! The task behind a channel: connects to the upstream, publishes what comes, and connects again.
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use reqwest::Url;
+use tidings_hub::{Hub, IdScope, Position, PublishError, Receipt, Update};
+use tidings_wire::{
+    Chunk, DecodeError, Decoder, Event, EventId, EventRef, EventType, Item, Limits,
+};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::backoff::Backoff;
+use super::channel::{Channel, Status};
+use super::error::UpstreamError;
+use super::routes::{Relay, Route};
+use super::snapshot::Draft;
+use super::upstream::{self, Question};
+use crate::mercure;
+use crate::metrics::Metrics;
+
+/// For how long those who come after a first connection has failed are told the same, and the upstream is left alone.
+const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+/// How long an upstream may take for the head of its answer. Who waits for it is refused long before; but there are those,
+/// Spring WebFlux among them, that send the head with the first event, which would be lost if they were given up.
+const PATIENCE: Duration = Duration::from_mins(10);
+/// A connection that was open for so long has worked, even if nothing came.
+const HEALTHY: Duration = Duration::from_secs(5);
+
+/// The task behind a channel.
+pub(super) struct Follower {
+    relay: Arc<Relay>,
+    url: Url,
+    topic: String,
+    channel: Arc<Channel>,
+    hub: Hub,
+    metrics: Arc<Metrics>,
+    decoder: Decoder,
+    backoff: Backoff,
+    _room: OwnedSemaphorePermit,
+}
+
+/// One of its connections.
+#[derive(Debug)]
+struct Connection {
+    is_first: bool,
+    opened_at: Instant,
+    /// How many events of the snapshot are still to come.
+    snapshot_left: usize,
+    draft: Draft,
+}
+
+/// Why a connection was over.
+#[derive(Debug)]
+enum End {
+    /// The upstream has ended its answer.
+    Ended,
+    /// The connection broke.
+    Broken,
+    TooLarge(DecodeError),
+    /// The hub takes no more updates.
+    HubClosed,
+}
+
+impl Follower {
+    pub(super) fn new(
+        route: &Route,
+        topic: String,
+        channel: &Arc<Channel>,
+        last: Option<&EventId>,
+        hub: &Hub,
+        metrics: &Arc<Metrics>,
+        room: OwnedSemaphorePermit,
+    ) -> Self {
+        let bytes = route.config().event_bytes;
+        let limits = Limits { max_line_bytes: bytes, max_event_bytes: bytes };
+        let decoder = Decoder::new().with_limits(limits);
+        Self {
+            relay: Arc::clone(&route.relay),
+            url: route.url.clone(),
+            topic,
+            channel: Arc::clone(channel),
+            hub: hub.clone(),
+            metrics: Arc::clone(metrics),
+            decoder: last.into_iter().fold(decoder, Decoder::with_last_event_id),
+            backoff: Backoff::new(),
+            _room: room,
+        }
+    }
+
+    /// Runs until nobody listens any more, or the upstream gives no stream at first.
+    pub(super) async fn run(mut self) {
+        let (channel, relay) = (Arc::clone(&self.channel), Arc::clone(&self.relay));
+        let topic = self.topic.clone();
+        let mut attended = pin!(self.attend());
+        loop {
+            tokio::select! {
+                end = &mut attended => {
+                    if let Err(error) = end {
+                        channel.status.send_replace(Status::Failed(relay.tell(error)));
+                        tokio::time::sleep(FAILURE_PAUSE).await;
+                    }
+                    relay.channels.remove(&topic);
+                    return;
+                }
+                () = channel.is_deserted(relay.config.linger) => {
+                    if relay.channels.let_go(&topic, &channel) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Connects, and connects again whenever the connection is lost, until the hub closes.
+    async fn attend(&mut self) -> Result<(), UpstreamError> {
+        let (mut response, was_late) = self.connect_first().await?;
+        let (since, opened_at) = (self.hub.newest(), Instant::now());
+        self.channel.status.send_replace(Status::Open { since, opened_at, was_late });
+        let mut is_first = true;
+        loop {
+            let count = self.metrics.upstream_opened();
+            let end = self.read(response, is_first).await;
+            drop(count);
+            self.decoder.finish();
+            if matches!(end, End::HubClosed) {
+                return Ok(());
+            }
+            is_first = false;
+            response = self.connect_again(end.to_string()).await;
+        }
+    }
+
+    /// Connects, and tells the log when that takes longer than those may wait who came for it.
+    async fn connect_first(&self) -> Result<(reqwest::Response, bool), UpstreamError> {
+        let mut connected = pin!(self.connect());
+        let answer_timeout = self.relay.config.answer_timeout;
+        if let Ok(response) = tokio::time::timeout(answer_timeout, &mut connected).await {
+            return Ok((response?, false));
+        }
+        let late = self.relay.tell(UpstreamError::NoAnswer);
+        self.metrics.upstream_failed(late.reason());
+        Ok((connected.await?, true))
+    }
+
+    async fn connect(&self) -> Result<reqwest::Response, UpstreamError> {
+        let last = self.decoder.last_event_id();
+        let last = (!last.is_empty()).then(|| HeaderValue::from_bytes(last.as_bytes()).ok());
+        let question = Question { last_event_id: last.flatten(), ..Question::default() };
+        let own = &self.relay.config.headers;
+        let asked = upstream::ask(&self.relay.client, self.url.clone(), own, &question, PATIENCE);
+        asked.await.inspect_err(|error| self.metrics.upstream_failed(error.reason()))
+    }
+
+    /// Connects after a loss, however long that takes. The subscribers stay.
+    async fn connect_again(&mut self, mut why: String) -> reqwest::Response {
+        loop {
+            let pause = self.backoff.pause();
+            let (relay, upstream) = (self.relay.config.path.as_str(), self.relay.target.origin());
+            let retry_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+            warn!(relay, upstream, retry_ms, "lost the upstream, connecting again: {why}");
+            tokio::time::sleep(pause).await;
+            match self.connect().await {
+                Ok(response) => {
+                    info!(relay, upstream, "the upstream is back");
+                    return response;
+                }
+                Err(error) => why = error.to_string(),
+            }
+        }
+    }
+
+    /// Publishes what comes over one connection.
+    async fn read(&mut self, mut response: reqwest::Response, is_first: bool) -> End {
+        let mut connection = Connection {
+            is_first,
+            opened_at: Instant::now(),
+            snapshot_left: self.relay.config.snapshot,
+            draft: Draft::default(),
+        };
+        let end = loop {
+            let end = match response.chunk().await {
+                Ok(Some(bytes)) => self.take(&bytes, &mut connection).err(),
+                Ok(None) => Some(End::Ended),
+                Err(_) => Some(End::Broken),
+            };
+            if let Some(end) = end {
+                break end;
+            }
+        };
+        if connection.opened_at.elapsed() >= HEALTHY && !matches!(end, End::TooLarge(_)) {
+            self.backoff.reset();
+        }
+        end
+    }
+
+    /// Publishes what some bytes bring.
+    fn take(&mut self, bytes: &[u8], connection: &mut Connection) -> Result<(), End> {
+        let mut chunk = Chunk::new(bytes);
+        let mut updates = Vec::new();
+        let result = loop {
+            match self.decoder.decode(&mut chunk) {
+                Ok(Some(Item::Event(event))) => {
+                    let event = owned(event);
+                    self.backoff.reset();
+                    if connection.snapshot_left > 0 {
+                        connection.snapshot_left -= 1;
+                        self.keep(&event, connection)?;
+                    } else {
+                        updates.push(update(&self.topic, event));
+                    }
+                }
+                Ok(Some(Item::Retry(retry))) => self.backoff.set_retry(retry),
+                Ok(Some(Item::Comment(_))) => {}
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(End::TooLarge(error)),
+            }
+        };
+        for published in self.hub.publish_all(updates) {
+            self.check(published)?;
+        }
+        result
+    }
+
+    /// Keeps an event of the snapshot. On the first connection those who wait get it like any other.
+    fn keep(&self, event: &Event, connection: &mut Connection) -> Result<(), End> {
+        let mut snapshot = self.channel.snapshot.lock();
+        if connection.is_first {
+            let published = self.hub.publish(update(&self.topic, event.clone()));
+            if let Some(receipt) = self.check(published)? {
+                snapshot.add(event, receipt.position);
+            }
+        } else if connection.draft.add(event, self.relay.config.snapshot) {
+            snapshot.replace(std::mem::take(&mut connection.draft), self.hub.newest());
+        }
+        Ok(())
+    }
+
+    /// Sees to an update that was not taken. One that the log cannot hold is told of and left out; the others go on.
+    fn check(&self, published: Result<Receipt, PublishError>) -> Result<Option<Receipt>, End> {
+        match published {
+            Ok(receipt) => Ok(Some(receipt)),
+            Err(PublishError::Closed) => Err(End::HubClosed),
+            Err(error) => {
+                let (relay, upstream) =
+                    (self.relay.config.path.as_str(), self.relay.target.origin());
+                warn!(relay, upstream, %error, "left out an event that the log does not take");
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// An event as it came. Its id is its own if it has one: not one that an event before it had, and not one that looks like
+/// a hub's, which would be taken for a place in this hub's log.
+fn owned(event: EventRef<'_>) -> Event {
+    let id = event.last_event_id;
+    let is_own = event.has_id && !id.starts_with(Position::MARK) && id != mercure::EARLIEST;
+    let event_type = (event.event_type != "message").then(|| EventType::new(event.event_type).ok());
+    Event {
+        id: is_own.then(|| EventId::new(id).ok()).flatten(),
+        event_type: event_type.flatten(),
+        retry: None,
+        data: event.data.to_owned(),
+    }
+}
+
+fn update(topic: &str, event: Event) -> Update {
+    Update {
+        topics: vec![topic.to_owned()],
+        data: event.data,
+        id: event.id,
+        id_scope: IdScope::Topic,
+        event_type: event.event_type,
+        private: true,
+        ..Update::default()
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ended => f.write_str("it has ended its answer"),
+            Self::Broken => f.write_str("the connection broke"),
+            Self::TooLarge(error) => {
+                write!(f, "{error}: send smaller events, or raise the relay's event_bytes")
+            }
+            Self::HubClosed => f.write_str("the hub is closing"),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! A per-client relay: one upstream connection for each subscriber, with its credentials.
+
+use std::sync::Arc;
+
+use http::header::{
+    ACCEPT_LANGUAGE, AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE,
+    USER_AGENT,
+};
+use http::{Method, Response};
+use tidings_hub::{Grants, Resume, Start, Subscriber, SubscriberId};
+use tracing::debug;
+
+use super::error::UpstreamError;
+use super::exactly;
+use super::pass_through::PassThrough;
+use super::routes::Route;
+use super::upstream::{self, Question};
+use crate::address::limit_key;
+use crate::auth::Identity;
+use crate::body::Body;
+use crate::mercure::LAST_EVENT_ID;
+use crate::reject::Refusal;
+use crate::script::Script;
+use crate::server::Call;
+use crate::subscribe::{head_only, stream_response};
+
+/// What of a client's request reaches the upstream: who it is, where it stopped, and what traces it (W3C Trace Context).
+const PASSED: [HeaderName; 8] = [
+    AUTHORIZATION,
+    COOKIE,
+    LAST_EVENT_ID,
+    ACCEPT_LANGUAGE,
+    USER_AGENT,
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("baggage"),
+];
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Opens a stream.
+pub(super) async fn answer(
+    call: &Call<'_>,
+    route: Route,
+    topic: String,
+    identity: Identity,
+) -> Result<Response<Body>, Refusal> {
+    if call.parts.method == Method::HEAD {
+        return Ok(head_only());
+    }
+    let shared = call.shared();
+    let relay = &route.relay;
+    let limit = relay.config.upstreams;
+    let room = Arc::clone(&relay.room).try_acquire_owned();
+    let room = room.map_err(|_| relay.tell(UpstreamError::Limit { limit }))?;
+    let expires_at = identity.expiry();
+    // Nothing of it comes from the log. It is what limits count, what is listed as active, and what a drain ends.
+    let subscriber = Subscriber {
+        id: SubscriberId::random().map_err(|_| Refusal::Internal)?,
+        selectors: vec![exactly(&topic)],
+        grants: Grants::none(),
+        user: identity.user,
+        session: identity.session,
+        address: call.address.map(limit_key),
+        payload: identity.payload,
+    };
+    let subscription = shared.hub.subscribe(subscriber, Start::Live)?;
+    call.check_not_kicked(subscription.subscriber())?;
+    let question = Question { headers: passed_headers(call), last_event_id: None };
+    let (own, patience) = (&relay.config.headers, relay.config.answer_timeout);
+    let asked = upstream::ask(&relay.client, route.url.clone(), own, &question, patience);
+    let answer = asked.await.map_err(|error| {
+        shared.metrics.upstream_failed(error.reason());
+        // A client's own refusal is none of the operator's business.
+        if matches!(error, UpstreamError::Refused(_)) { error } else { relay.tell(error) }
+    })?;
+    debug!(subscriber = %subscription.subscriber().id, address = call.address.map(display), "stream opened");
+    let script = Script::new(
+        (subscription.subscriber().id, Resume::Live),
+        &shared.config.stream,
+        expires_at,
+        call.fate.clone(),
+        shared.metrics.clone(),
+    );
+    let cookies: Vec<HeaderValue> = answer.headers().get_all(SET_COOKIE).iter().cloned().collect();
+    let count = shared.metrics.upstream_opened();
+    let stream = PassThrough::new(subscription, script, answer, (count, room), &shared.bodies);
+    let mut response = stream_response(Body::pass_through(stream));
+    for cookie in cookies {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+fn passed_headers(call: &Call<'_>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for name in PASSED {
+        for value in call.parts.headers.get_all(&name) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    let address = call.address.map(|address| HeaderValue::from_str(&address.to_string()));
+    if let Some(Ok(address)) = address {
+        headers.insert(X_FORWARDED_FOR, address);
+    }
+    headers
+}

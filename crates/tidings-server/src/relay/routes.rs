@@ -1,0 +1,136 @@
+//! Which relay a path belongs to.
+
+use std::fmt;
+use std::sync::Arc;
+
+use reqwest::{Client, Url};
+use tokio::sync::Semaphore;
+use tracing::warn;
+
+use super::channel::Channels;
+use super::config::{InvalidRelay, RelayAccess, RelayConfig, RelayMode};
+use super::error::UpstreamError;
+use super::target::Target;
+use super::upstream;
+use crate::mercure::CURSOR_PARAMETERS;
+
+/// The query parameter that may carry a hub's token.
+const TOKEN_PARAMETER: &str = "authorization";
+
+/// All relays.
+#[derive(Default)]
+pub(crate) struct Relays(matchit::Router<Arc<Relay>>);
+
+/// One relay.
+pub(super) struct Relay {
+    pub(super) config: RelayConfig,
+    pub(super) target: Target,
+    pub(super) client: Client,
+    pub(super) channels: Channels,
+    /// How many more upstream connections there may be.
+    pub(super) room: Arc<Semaphore>,
+}
+
+/// A relay, and where a request for one of its paths leads.
+pub(crate) struct Route {
+    pub(super) relay: Arc<Relay>,
+    path: String,
+    pub(super) url: Url,
+}
+
+impl Relays {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// [`InvalidRelay`] says of which relay what is wrong.
+    pub(crate) fn new(configs: Vec<RelayConfig>) -> Result<Self, InvalidRelay> {
+        let mut router = matchit::Router::new();
+        for config in configs {
+            let (path, relay) = (config.path.clone(), Relay::new(config)?);
+            let fault = |fault: String| InvalidRelay::Path { path: path.clone(), fault };
+            if !path.starts_with('/') {
+                return Err(fault("the path must begin with /".to_owned()));
+            }
+            if path.starts_with(crate::mercure::HUB_PATH) {
+                return Err(fault("this path is the hub's own".to_owned()));
+            }
+            router.insert(&path, Arc::new(relay)).map_err(|error| fault(error.to_string()))?;
+        }
+        Ok(Self(router))
+    }
+
+    /// The relay of a request's path, with its query.
+    pub(crate) fn find(&self, path: &str, query: &str) -> Option<Route> {
+        let found = self.0.at(path).ok()?;
+        let relay = found.value;
+        let url = relay.target.fill(&found.params, &relay.passed_query(query))?;
+        Some(Route { relay: Arc::clone(relay), path: path.to_owned(), url })
+    }
+}
+
+impl Relay {
+    fn new(config: RelayConfig) -> Result<Self, InvalidRelay> {
+        let target = Target::parse(&config.url)?;
+        let named = |name: &str| {
+            config.path.contains(&format!("{{{name}}}"))
+                || config.path.contains(&format!("{{*{name}}}"))
+        };
+        if let Some(name) = target.names().find(|name| !named(name)) {
+            let (path, name) = (config.path.clone(), name.to_owned());
+            return Err(InvalidRelay::UnknownName { path, name });
+        }
+        Ok(Self {
+            client: upstream::client(&config)?,
+            target,
+            channels: Channels::default(),
+            room: Arc::new(Semaphore::new(config.upstreams.min(Semaphore::MAX_PERMITS))),
+            config,
+        })
+    }
+
+    /// What of a request's query goes to the upstream, as it is written. Not the hub's own parameters: a token that was
+    /// shown to the hub, and, where subscribers share the answer, one subscriber's place in the stream.
+    fn passed_query(&self, query: &str) -> String {
+        if !self.config.query {
+            return String::new();
+        }
+        let is_passed = |pair: &&str| {
+            let name = pair.split('=').next().unwrap_or_default();
+            let name = form_urlencoded::parse(name.as_bytes()).next();
+            let name = name.map(|(name, _)| name).unwrap_or_default();
+            let is_token = name == TOKEN_PARAMETER && self.config.access != RelayAccess::Anyone;
+            let is_cursor =
+                self.config.mode == RelayMode::Shared && CURSOR_PARAMETERS.contains(&name.as_ref());
+            !is_token && !is_cursor
+        };
+        query.split('&').filter(is_passed).collect::<Vec<_>>().join("&")
+    }
+
+    /// Tells the log why an upstream gives no stream, and gives the same back.
+    pub(super) fn tell(&self, error: UpstreamError) -> UpstreamError {
+        let (relay, upstream) = (self.config.path.as_str(), self.target.origin());
+        warn!(relay, upstream, reason = error.reason(), detail = %error, "the upstream gives no event stream");
+        error
+    }
+}
+
+impl Route {
+    pub(super) fn config(&self) -> &RelayConfig {
+        &self.relay.config
+    }
+
+    /// The topic of what comes: the path as asked for, with the query that the upstream is sent. Braces are escaped, so
+    /// that it is no template.
+    pub(super) fn topic(&self, query: &str) -> String {
+        let query = self.relay.passed_query(query);
+        let before = if query.is_empty() { "" } else { "?" };
+        format!("{}{before}{query}", self.path).replace('{', "%7B").replace('}', "%7D")
+    }
+}
+
+/// Without the relays' secrets.
+impl fmt::Debug for Relays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relays").finish_non_exhaustive()
+    }
+}
