@@ -174,13 +174,11 @@ impl Call<'_> {
 
     /// Who asks for the list of active subscriptions.
     pub(crate) async fn identify_watcher(&self) -> Result<Identity, Refusal> {
-        match self.vouched(SystemTime::now())? {
-            Some(identity) => Ok(identity),
-            None => {
-                let authenticator = &self.shared().authenticator;
-                Ok(authenticator.identify_watcher(self.parts, self.address).await?)
-            }
+        if let Some(identity) = self.vouched(SystemTime::now())? {
+            return Ok(identity);
         }
+        let authenticator = &self.shared().authenticator;
+        Ok(authenticator.identify_watcher(self.parts, self.address).await?)
     }
 
     /// Whoever was thrown out since the request came was let in by what was true before.

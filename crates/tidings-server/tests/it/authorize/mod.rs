@@ -5,6 +5,7 @@
 //! - `cache`: which questions are asked again, and that no two users share an answer.
 //! - `publishing`: who may publish, and from which pages.
 //! - `ending`: sessions that end, on the lane of the run.
+//! - `relayed`: the same for the streams of a relay.
 //! - `secrets`: no credential reaches the log.
 
 mod answers;
@@ -12,4 +13,5 @@ mod application;
 mod cache;
 mod ending;
 mod publishing;
+mod relayed;
 mod secrets;

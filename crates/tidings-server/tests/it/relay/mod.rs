@@ -13,4 +13,4 @@ mod routes;
 mod secrets;
 mod shared;
 mod tls;
-mod upstream;
+pub(crate) mod upstream;
