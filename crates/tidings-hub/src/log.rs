@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::config::Retention;
 use crate::position::{Epoch, Position};
+use crate::selector::Selector;
 use crate::update::{IdScope, Idempotency, LoggedUpdate, Update, encode};
 
 /// The retained updates and what finds one of them without a scan.
@@ -171,12 +172,20 @@ impl Log {
         Some(entry)
     }
 
-    /// Where the id that a subscriber saw last stands: an own id among those of `topic`, if one is named.
-    pub(crate) fn find(&self, id: &str, topic: Option<&str>) -> Found {
+    /// Where the id that a subscriber saw last stands. An own id is looked for in its scope first, and then in the other:
+    /// updates of both may have the same topic.
+    pub(crate) fn find(&self, id: &str, scope: IdScope, selectors: &[Selector]) -> Found {
         let Ok(position) = id.parse::<Position>() else {
-            let place = match topic {
-                None => self.own_ids.get(id).and_then(VecDeque::front),
-                Some(topic) => self.topic_ids.get(&OnTopic { topic, id }).and_then(VecDeque::back),
+            let in_hub = || self.own_ids.get(id).and_then(VecDeque::front);
+            // Of several topics the one that is furthest behind: to resume too early doubles some, too late loses them.
+            let on_topic = || {
+                let topics = selectors.iter().map(Selector::as_str);
+                let newest = |topic| self.topic_ids.get(&OnTopic { topic, id })?.back();
+                topics.filter_map(newest).min()
+            };
+            let place = match scope {
+                IdScope::Hub => in_hub().or_else(on_topic),
+                IdScope::Topic => on_topic().or_else(in_hub),
             };
             return place.map_or(Found::Lost { missed: None }, |seq| Found::From(seq + 1));
         };

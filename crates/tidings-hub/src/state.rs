@@ -265,9 +265,9 @@ impl State {
     /// Where a subscription begins: what it is told, from which update on it is owed what matches, and what is lost.
     fn resolve(&self, start: Start, subscriber: &Subscriber) -> (Resume, Option<u64>, Option<Gap>) {
         let oldest = self.log.oldest();
-        let topic = match &start {
-            Start::AfterOnTopic(_) => subscriber.selectors.first().map(Selector::as_str),
-            Start::Live | Start::Earliest | Start::After(_) => None,
+        let scope = match &start {
+            Start::AfterOnTopic(_) => IdScope::Topic,
+            Start::Live | Start::Earliest | Start::After(_) => IdScope::Hub,
         };
         let id = match start {
             Start::Live => return (Resume::Live, None, None),
@@ -279,7 +279,7 @@ impl State {
             before: self.log.position(from - 1),
             missed,
         };
-        match self.log.find(&id, topic) {
+        match self.log.find(&id, scope, &subscriber.selectors) {
             Found::From(from) => (Resume::Complete, Some(from), None),
             Found::Lost { missed: Some(missed) } => {
                 (Resume::Partial, Some(oldest), Some(lost(oldest, Some(missed))))
@@ -401,6 +401,11 @@ impl State {
     pub(crate) fn slots(&self, key: SubscriberKey) -> Vec<(NodeKey, usize)> {
         let places = self.members.get(key).into_iter().flat_map(|member| &member.places);
         places.map(|place| (place.node, place.slot)).collect()
+    }
+
+    /// Why a subscription was told to end, if it was.
+    pub(crate) fn closing(&self, key: SubscriberKey) -> Option<CloseReason> {
+        self.members.get(key).and_then(|member| member.closed)
     }
 
     /// Notes who waits for a subscriber to be owed something. Gives the waker that it had before: to drop one may run

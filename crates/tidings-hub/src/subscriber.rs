@@ -121,7 +121,7 @@ pub enum Start {
     Earliest,
     /// With the first update after the one that has this id.
     After(String),
-    /// With the first update after the newest one of the first selector's topic that has this id in the scope of its
-    /// topic ([`IdScope::Topic`](crate::IdScope::Topic)); a position is taken as in [`After`](Self::After).
+    /// With the first update after the newest one on a topic asked for that has this id in the scope of its topic
+    /// ([`IdScope::Topic`](crate::IdScope::Topic)), or else as [`After`](Self::After), which looks there last.
     AfterOnTopic(String),
 }

@@ -116,6 +116,24 @@ impl Subscription {
         std::future::poll_fn(|cx| self.poll_delivery(cx)).await
     }
 
+    /// Waits until the subscription is told to end, and takes nothing meanwhile: for who is not ready yet to read.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn told_to_end(&mut self) -> CloseReason {
+        std::future::poll_fn(|cx| {
+            let mut state = self.hub.lock();
+            if let Some(reason) = state.closing(self.key) {
+                return Poll::Ready(reason);
+            }
+            let replaced = state.wait(self.key, cx.waker());
+            drop(state);
+            drop(replaced);
+            Poll::Pending
+        })
+        .await
+    }
+
     /// The form of [`next`](Self::next) for those who write futures by hand.
     pub fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Delivery> {
         loop {

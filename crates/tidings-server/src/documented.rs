@@ -112,7 +112,7 @@ fn draft_errors() -> Vec<DraftError> {
 fn upstream_errors() -> Vec<UpstreamError> {
     use UpstreamError as E;
     every!(UpstreamError:
-        E::Unreachable => E::Unreachable,
+        E::Unreachable { .. } => E::Unreachable { cause: "".into() },
         E::NoAnswer => E::NoAnswer,
         E::Ended => E::Ended,
         E::Refused(_) => E::Refused(StatusCode::FORBIDDEN),
@@ -163,7 +163,7 @@ fn refusals() -> Vec<Refusal> {
         R::Publish(_) => R::Publish(PublishError::NoTopic),
         R::Batch(_) => R::Batch(BatchError { place: 0, error: PublishError::NoTopic }),
         R::Subscribe(_) => R::Subscribe(SubscribeError::NoSelector),
-        R::Upstream(_) => R::Upstream(UpstreamError::Unreachable),
+        R::Upstream(_) => R::Upstream(UpstreamError::Ended),
         R::Internal => R::Internal,
     );
     refusals.extend(upstream_errors().into_iter().map(Refusal::from));

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use serde::Serialize;
@@ -120,7 +122,9 @@ impl Refusal {
 
     /// Whether it is told in the log by default: who may not do what, and limits that are reached.
     pub(crate) fn is_noteworthy(&self) -> bool {
-        matches!(self.status().as_u16(), 401 | 403 | 429 | 502..=504)
+        // Of an upstream's failures the relay tells, once for many.
+        !matches!(self, Self::Upstream(_))
+            && matches!(self.status().as_u16(), 401 | 403 | 429 | 503)
     }
 
     /// The answer. A browser's `EventSource` gives up for ever at any status but 200, so one that may succeed later is
@@ -143,6 +147,8 @@ impl Refusal {
             problem(status, reason, self.to_string())
         };
         let headers = response.headers_mut();
+        // It is about who asks, and about now: some statuses may be kept by caches that are told nothing.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if transient {
             headers.insert(RETRY_AFTER, HeaderValue::from(retry.as_secs().max(1)));
         }

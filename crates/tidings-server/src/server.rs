@@ -53,7 +53,7 @@ impl Server {
     /// those of a server that does not answer are fetched later.
     ///
     /// # Errors
-    /// When an origin or a key is not one, a key set cannot be had, or the system gives no randomness.
+    /// When an origin, a key or a relay is not one, a key set cannot be had, or the system gives no randomness.
     ///
     /// # Cancel safety
     /// Cancel safe: dropped, it leaves nothing behind.

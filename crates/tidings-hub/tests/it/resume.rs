@@ -82,9 +82,16 @@ fn an_id_on_its_topic_means_the_newest_update_there_that_has_it() {
     assert_eq!(after_on_topic(&hub, "1", &["b"]).drain(), updates(&["x"]));
     // Nobody else's ids are mixed with them.
     assert_eq!(after_on_topic(&hub, "1", &["c"]).subscription.resume(), Resume::Unknown);
-    assert_eq!(after(&hub, "1", &["a"]).subscription.resume(), Resume::Unknown);
+    assert_eq!(after(&hub, "1", &["c"]).subscription.resume(), Resume::Unknown);
+    // Where an id is not known in one scope it is looked for in the other; of several topics' the oldest loses nothing.
+    assert_eq!(after(&hub, "1", &["a"]).drain(), updates(&["last"]));
+    assert_eq!(after(&hub, "1", &["a", "b"]).drain(), updates(&["2", "new", "x", "last"]));
     hub.publish(Update::new("a", "mine").with_id(event_id("own"))).unwrap();
-    assert_eq!(after_on_topic(&hub, "own", &["a"]).subscription.resume(), Resume::Unknown);
+    publish(&hub, "a", "end");
+    assert_eq!(after_on_topic(&hub, "own", &["a"]).drain(), updates(&["end"]));
+    hub.publish(Update::new("a", "hub's").with_id(event_id("1"))).unwrap();
+    assert_eq!(after(&hub, "1", &["a"]).drain(), []);
+    assert_eq!(after_on_topic(&hub, "1", &["a"]).drain().len(), 4);
     // A position is one wherever it is said.
     let place = hub.newest().to_string();
     assert_eq!(after_on_topic(&hub, &place, &["a"]).subscription.resume(), Resume::Complete);

@@ -1,6 +1,7 @@
 //! A channel: one upstream stream, and who listens to it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +14,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::error::UpstreamError;
+use super::exactly;
 use super::snapshot::Snapshot;
+use crate::mercure::EARLIEST;
 
 /// The upstream connections of a relay, by topic.
 #[derive(Debug, Default)]
@@ -22,13 +25,27 @@ pub(super) struct Channels(pub(super) Mutex<HashMap<String, Arc<Channel>>>);
 /// One upstream connection, and who listens to it.
 #[derive(Debug)]
 pub(super) struct Channel {
-    pub(super) selector: Selector,
+    selector: Selector,
     /// What its subscribers may read: this channel. Its updates are private, so that nobody meets them under `*` who could
     /// not ask for them here.
-    pub(super) grants: Grants,
+    grants: Grants,
     /// Each subscriber holds a receiver, so that it is known when the last one has gone.
     pub(super) status: watch::Sender<Status>,
     pub(super) snapshot: Mutex<Snapshot>,
+    /// How many have come.
+    arrivals: AtomicU64,
+}
+
+/// Who comes to a channel.
+pub(super) struct Newcomer {
+    /// Without what the channel gives: what it asks for, and its grant.
+    pub(super) subscriber: Subscriber,
+    /// The id that it saw last.
+    pub(super) cursor: Option<String>,
+    /// Whether it gets what came since the snapshot, too.
+    pub(super) replay: bool,
+    /// Within which time it would have come back if it had been refused.
+    pub(super) return_time: Duration,
 }
 
 /// How far a channel is, as its subscribers see it: one that has been open stays so while its upstream is lost.
@@ -51,20 +68,6 @@ pub(crate) struct Lease {
     pub(super) _status: watch::Receiver<Status>,
 }
 
-impl Status {
-    /// Where a newcomer begins that has seen nothing and was to see all: the place before the upstream's first event, if
-    /// it waited for that, or was refused while it waited and comes back within `return_time`.
-    pub(super) fn beginning(&self, has_waited: bool, return_time: Duration) -> Option<Position> {
-        match self {
-            Self::Open { since, opened_at, was_late } => {
-                let comes_back = *was_late && opened_at.elapsed() < return_time;
-                (has_waited || comes_back).then_some(*since)
-            }
-            Self::Connecting | Self::Failed(_) => None,
-        }
-    }
-}
-
 impl Channels {
     /// Takes a channel out that nobody listens to; `false` if somebody has come. Whoever comes takes the same lock.
     pub(super) fn let_go(&self, topic: &str, channel: &Channel) -> bool {
@@ -82,26 +85,65 @@ impl Channels {
 }
 
 impl Channel {
-    /// Subscribes one who has seen nothing, and gives the snapshot that it is to be sent first.
-    pub(super) fn greet(
+    pub(super) fn new(topic: &str) -> Self {
+        let selector = exactly(topic);
+        let (status, _) = watch::channel(Status::Connecting);
+        Self {
+            grants: Grants::new([selector.clone()]),
+            selector,
+            status,
+            snapshot: Mutex::new(Snapshot::new()),
+            arrivals: AtomicU64::new(0),
+        }
+    }
+
+    /// Subscribes somebody, and gives the events that it is to be sent before all others. One that has seen nothing gets
+    /// what comes from now on: all, if the upstream has not sent anything yet.
+    pub(super) fn enter(
         &self,
         hub: &Hub,
-        subscriber: Subscriber,
-        replay: bool,
+        newcomer: Newcomer,
     ) -> Result<(Subscription, Option<Bytes>), SubscribeError> {
-        // Held meanwhile, so that an event of the snapshot comes with it or after it, and not both.
+        let Newcomer { subscriber, cursor, replay, return_time } = newcomer;
+        // Held meanwhile: the channel opens, and the snapshot grows, before it or after it.
         let snapshot = self.snapshot.lock();
-        let taken_at = snapshot.taken_at().filter(|_| replay);
-        let start = taken_at.map_or(Start::Live, |position| Start::After(position.to_string()));
-        Ok((hub.subscribe(subscriber, start)?, snapshot.frames()))
+        self.arrivals.fetch_add(1, Ordering::Relaxed);
+        let status = self.status.borrow().clone();
+        let (start, greeting) = match (cursor, status) {
+            (Some(id), _) if id == EARLIEST => (Start::Earliest, None),
+            (Some(id), _) => (Start::AfterOnTopic(id), None),
+            (None, Status::Connecting | Status::Failed(_)) => (Start::Live, None),
+            // It was refused while the upstream took its time, and has come back.
+            (None, Status::Open { since, opened_at, was_late: true })
+                if opened_at.elapsed() < return_time =>
+            {
+                (Start::After(since.to_string()), None)
+            }
+            (None, Status::Open { .. }) => {
+                let taken_at = snapshot.taken_at().filter(|_| replay);
+                let start = taken_at.map_or(Start::Live, |place| Start::After(place.to_string()));
+                (start, snapshot.frames())
+            }
+        };
+        let selectors = vec![self.selector.clone()];
+        let subscriber = Subscriber { selectors, grants: self.grants.clone(), ..subscriber };
+        Ok((hub.subscribe(subscriber, start)?, greeting))
+    }
+
+    /// The upstream has answered, after what is at `since`.
+    pub(super) fn open(&self, since: Position, was_late: bool) {
+        let _nobody_enters = self.snapshot.lock();
+        self.status.send_replace(Status::Open { since, opened_at: Instant::now(), was_late });
     }
 
     /// Waits until nobody has listened for so long. Somebody may have come since.
     pub(super) async fn is_deserted(&self, linger: Duration) {
         loop {
             self.status.closed().await;
+            let seen = self.arrivals.load(Ordering::Relaxed);
             tokio::time::sleep(linger).await;
-            if self.status.receiver_count() == 0 {
+            let came = self.arrivals.load(Ordering::Relaxed) != seen;
+            if !came && self.status.receiver_count() == 0 {
                 return;
             }
         }

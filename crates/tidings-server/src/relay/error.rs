@@ -1,14 +1,18 @@
 //! Why an upstream gives no event stream, and what its client is told.
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::StatusCode;
 
 /// Why an upstream gives no event stream. Nothing of its answer's body is kept, nor of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum UpstreamError {
-    /// No connection could be made.
-    Unreachable,
+    /// No connection could be made, or it broke before the answer's head was whole.
+    Unreachable {
+        /// Why, for the log alone: it may name what clients need not know.
+        cause: Arc<str>,
+    },
     /// It accepted the connection, and did not answer in time.
     NoAnswer,
     /// It says that there is nothing more to come (204): a browser stops there.
@@ -37,7 +41,7 @@ impl UpstreamError {
     /// A stable name for it.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
-            Self::Unreachable => "upstream_unreachable",
+            Self::Unreachable { .. } => "upstream_unreachable",
             Self::NoAnswer => "upstream_no_answer",
             Self::Ended => "upstream_ended",
             Self::Refused(_) => "upstream_refused",
@@ -56,11 +60,19 @@ impl UpstreamError {
             Self::Ended => StatusCode::NO_CONTENT,
             Self::NoAnswer => StatusCode::GATEWAY_TIMEOUT,
             Self::Limit { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Unreachable
+            Self::Unreachable { .. }
             | Self::Failed(_)
             | Self::NotEventStream { .. }
             | Self::Encoded
             | Self::Redirect => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    /// What it is, for the log.
+    pub(crate) fn for_operators(&self) -> String {
+        match self {
+            Self::Unreachable { cause } => format!("{self} ({cause})"),
+            _ => self.to_string(),
         }
     }
 
@@ -77,7 +89,7 @@ impl UpstreamError {
 impl fmt::Display for UpstreamError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable => f.write_str("the upstream cannot be reached: see that it runs, and that the relay's url is right"),
+            Self::Unreachable { .. } => f.write_str("the upstream cannot be reached: see that it runs, and that the relay's url is right"),
             Self::NoAnswer => f.write_str("the upstream did not answer in time: it must send the head of its answer before its first event, or the relay's answer_timeout must be longer"),
             Self::Ended => f.write_str("the upstream says that no more events come"),
             Self::Refused(status) => write!(f, "the upstream refuses with {status}: a shared relay sends it no credentials but those of its headers setting, a per-client relay those of the client"),

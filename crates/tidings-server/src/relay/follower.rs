@@ -29,6 +29,10 @@ const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 /// How long an upstream may take for the head of its answer. Who waits for it is refused long before; but there are those,
 /// Spring WebFlux among them, that send the head with the first event, which would be lost if they were given up.
 const PATIENCE: Duration = Duration::from_mins(10);
+/// For how long the log is told of one loss of an upstream, and of none that follow.
+const QUIET: Duration = Duration::from_secs(10);
+/// The longest own id that is kept, in bytes: as of publishers.
+const MAX_ID_BYTES: usize = 1_024;
 /// A connection that was open for so long has worked, even if nothing came.
 const HEALTHY: Duration = Duration::from_secs(5);
 
@@ -42,6 +46,8 @@ pub(super) struct Follower {
     metrics: Arc<Metrics>,
     decoder: Decoder,
     backoff: Backoff,
+    /// When the log was last told that the upstream is lost.
+    told_at: Option<Instant>,
     _room: OwnedSemaphorePermit,
 }
 
@@ -89,6 +95,7 @@ impl Follower {
             metrics: Arc::clone(metrics),
             decoder: last.into_iter().fold(decoder, Decoder::with_last_event_id),
             backoff: Backoff::new(),
+            told_at: None,
             _room: room,
         }
     }
@@ -119,9 +126,8 @@ impl Follower {
 
     /// Connects, and connects again whenever the connection is lost, until the hub closes.
     async fn attend(&mut self) -> Result<(), UpstreamError> {
-        let (mut response, was_late) = self.connect_first().await?;
-        let (since, opened_at) = (self.hub.newest(), Instant::now());
-        self.channel.status.send_replace(Status::Open { since, opened_at, was_late });
+        let (mut response, was_late) = self.connect().await?;
+        self.channel.open(self.hub.newest(), was_late);
         let mut is_first = true;
         loop {
             let count = self.metrics.upstream_opened();
@@ -136,41 +142,51 @@ impl Follower {
         }
     }
 
-    /// Connects, and tells the log when that takes longer than those may wait who came for it.
-    async fn connect_first(&self) -> Result<(reqwest::Response, bool), UpstreamError> {
-        let mut connected = pin!(self.connect());
+    /// Connects. Tells the log, and its caller, when that takes longer than those may wait who come for it.
+    async fn connect(&self) -> Result<(reqwest::Response, bool), UpstreamError> {
+        let mut asked = pin!(self.ask());
         let answer_timeout = self.relay.config.answer_timeout;
-        if let Ok(response) = tokio::time::timeout(answer_timeout, &mut connected).await {
+        if let Ok(response) = tokio::time::timeout(answer_timeout, &mut asked).await {
             return Ok((response?, false));
         }
         let late = self.relay.tell(UpstreamError::NoAnswer);
         self.metrics.upstream_failed(late.reason());
-        Ok((connected.await?, true))
+        Ok((asked.await?, true))
     }
 
-    async fn connect(&self) -> Result<reqwest::Response, UpstreamError> {
+    async fn ask(&self) -> Result<reqwest::Response, UpstreamError> {
         let last = self.decoder.last_event_id();
         let last = (!last.is_empty()).then(|| HeaderValue::from_bytes(last.as_bytes()).ok());
         let question = Question { last_event_id: last.flatten(), ..Question::default() };
         let own = &self.relay.config.headers;
         let asked = upstream::ask(&self.relay.client, self.url.clone(), own, &question, PATIENCE);
-        asked.await.inspect_err(|error| self.metrics.upstream_failed(error.reason()))
+        let answer = asked.await.inspect_err(|error| self.metrics.upstream_failed(error.reason()));
+        Ok(answer?.response)
     }
 
     /// Connects after a loss, however long that takes. The subscribers stay.
     async fn connect_again(&mut self, mut why: String) -> reqwest::Response {
+        // One that ends each answer after a moment would fill the log.
+        let is_told = self.told_at.is_none_or(|at| at.elapsed() >= QUIET);
+        if is_told {
+            self.told_at = Some(Instant::now());
+        }
         loop {
             let pause = self.backoff.pause();
             let (relay, upstream) = (self.relay.config.path.as_str(), self.relay.target.origin());
             let retry_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-            warn!(relay, upstream, retry_ms, "lost the upstream, connecting again: {why}");
+            if is_told {
+                warn!(relay, upstream, retry_ms, "lost the upstream, connecting again: {why}");
+            }
             tokio::time::sleep(pause).await;
             match self.connect().await {
-                Ok(response) => {
-                    info!(relay, upstream, "the upstream is back");
+                Ok((response, _)) => {
+                    if is_told {
+                        info!(relay, upstream, "the upstream is back");
+                    }
                     return response;
                 }
-                Err(error) => why = error.to_string(),
+                Err(error) => why = error.for_operators(),
             }
         }
     }
@@ -256,11 +272,12 @@ impl Follower {
     }
 }
 
-/// An event as it came. Its id is its own if it has one: not one that an event before it had, and not one that looks like
-/// a hub's, which would be taken for a place in this hub's log.
+/// An event as it came. Its id is its own if it has one: not one that an event before it had, not one that looks like a
+/// hub's, which would be taken for a place in this hub's log, and not one that a client could not send back.
 fn owned(event: EventRef<'_>) -> Event {
     let id = event.last_event_id;
-    let is_own = event.has_id && !id.starts_with(Position::MARK) && id != mercure::EARLIEST;
+    let is_place = id.starts_with(Position::MARK) || id == mercure::EARLIEST;
+    let is_own = event.has_id && !is_place && can_be_sent_back(id);
     let event_type = (event.event_type != "message").then(|| EventType::new(event.event_type).ok());
     Event {
         id: is_own.then(|| EventId::new(id).ok()).flatten(),
@@ -268,6 +285,13 @@ fn owned(event: EventRef<'_>) -> Event {
         retry: None,
         data: event.data.to_owned(),
     }
+}
+
+/// Whether an id comes back from a client as it is: in a header, whose value has no spaces at its ends (RFC 9110, 5.5).
+fn can_be_sent_back(id: &str) -> bool {
+    id.len() <= MAX_ID_BYTES
+        && id.trim_ascii() == id
+        && HeaderValue::from_bytes(id.as_bytes()).is_ok()
 }
 
 fn update(topic: &str, event: Event) -> Update {

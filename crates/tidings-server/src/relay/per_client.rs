@@ -14,7 +14,8 @@ use super::error::UpstreamError;
 use super::exactly;
 use super::pass_through::PassThrough;
 use super::routes::Route;
-use super::upstream::{self, Question};
+use super::shared::refusal;
+use super::upstream::{self, Answer, Question};
 use crate::address::limit_key;
 use crate::auth::Identity;
 use crate::body::Body;
@@ -49,9 +50,6 @@ pub(super) async fn answer(
     }
     let shared = call.shared();
     let relay = &route.relay;
-    let limit = relay.config.upstreams;
-    let room = Arc::clone(&relay.room).try_acquire_owned();
-    let room = room.map_err(|_| relay.tell(UpstreamError::Limit { limit }))?;
     let expires_at = identity.expiry();
     // Nothing of it comes from the log. It is what limits count, what is listed as active, and what a drain ends.
     let subscriber = Subscriber {
@@ -63,12 +61,22 @@ pub(super) async fn answer(
         address: call.address.map(limit_key),
         payload: identity.payload,
     };
-    let subscription = shared.hub.subscribe(subscriber, Start::Live)?;
+    let mut subscription = shared.hub.subscribe(subscriber, Start::Live)?;
     call.check_not_kicked(subscription.subscriber())?;
+    let limit = relay.config.upstreams;
+    let room = Arc::clone(&relay.room).try_acquire_owned();
+    let room = room.map_err(|_| UpstreamError::Limit { limit })?;
     let question = Question { headers: passed_headers(call), last_event_id: None };
     let (own, patience) = (&relay.config.headers, relay.config.answer_timeout);
     let asked = upstream::ask(&relay.client, route.url.clone(), own, &question, patience);
-    let answer = asked.await.map_err(|error| {
+    let asked = tokio::select! {
+        asked = asked => asked,
+        reason = subscription.told_to_end() => {
+            call.check_not_kicked(subscription.subscriber())?;
+            return Err(refusal(reason));
+        }
+    };
+    let Answer { response: answer, is_own } = asked.map_err(|error| {
         shared.metrics.upstream_failed(error.reason());
         // A client's own refusal is none of the operator's business.
         if matches!(error, UpstreamError::Refused(_)) { error } else { relay.tell(error) }
@@ -81,7 +89,9 @@ pub(super) async fn answer(
         call.fate.clone(),
         shared.metrics.clone(),
     );
-    let cookies: Vec<HeaderValue> = answer.headers().get_all(SET_COOKIE).iter().cloned().collect();
+    // Cookies of a host that the upstream has redirected to are none of this site's.
+    let cookies = answer.headers().get_all(SET_COOKIE).iter().filter(|_| is_own);
+    let cookies: Vec<HeaderValue> = cookies.cloned().collect();
     let count = shared.metrics.upstream_opened();
     let stream = PassThrough::new(subscription, script, answer, (count, room), &shared.bodies);
     let mut response = stream_response(Body::pass_through(stream));

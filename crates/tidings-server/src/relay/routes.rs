@@ -2,9 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use parking_lot::Mutex;
 use reqwest::{Client, Url};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::channel::Channels;
@@ -12,10 +18,24 @@ use super::config::{InvalidRelay, RelayAccess, RelayConfig, RelayMode};
 use super::error::UpstreamError;
 use super::target::Target;
 use super::upstream;
-use crate::mercure::CURSOR_PARAMETERS;
+use crate::mercure::{CURSOR_PARAMETERS, HUB_PATH};
 
+/// How long the log is told of nothing more after it was told of a failure.
+const TELLING_PAUSE: Duration = Duration::from_secs(1);
 /// The query parameter that may carry a hub's token.
 const TOKEN_PARAMETER: &str = "authorization";
+
+/// Headers that are about the connection or the body of a request.
+const FRAMING: [HeaderName; 8] = [
+    CONNECTION,
+    CONTENT_LENGTH,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
 
 /// All relays.
 #[derive(Default)]
@@ -29,6 +49,7 @@ pub(super) struct Relay {
     pub(super) channels: Channels,
     /// How many more upstream connections there may be.
     pub(super) room: Arc<Semaphore>,
+    told_at: Mutex<Option<Instant>>,
 }
 
 /// A relay, and where a request for one of its paths leads.
@@ -51,7 +72,7 @@ impl Relays {
             if !path.starts_with('/') {
                 return Err(fault("the path must begin with /".to_owned()));
             }
-            if path.starts_with(crate::mercure::HUB_PATH) {
+            if is_the_hubs(&path) {
                 return Err(fault("this path is the hub's own".to_owned()));
             }
             router.insert(&path, Arc::new(relay)).map_err(|error| fault(error.to_string()))?;
@@ -61,16 +82,46 @@ impl Relays {
 
     /// The relay of a request's path, with its query.
     pub(crate) fn find(&self, path: &str, query: &str) -> Option<Route> {
+        if is_the_hubs(path) {
+            return None;
+        }
         let found = self.0.at(path).ok()?;
         let relay = found.value;
-        let url = relay.target.fill(&found.params, &relay.passed_query(query))?;
+        let url = {
+            let is_shared = relay.config.mode == RelayMode::Shared;
+            relay.target.fill(&found.params, &relay.passed_query(query, is_shared))?
+        };
         Some(Route { relay: Arc::clone(relay), path: path.to_owned(), url })
     }
+}
+
+/// What cannot work in a relay's settings.
+fn fault(config: &RelayConfig) -> Option<String> {
+    if config.mode == RelayMode::PerClient && config.snapshot > 0 {
+        return Some("a snapshot is for a shared relay: a per-client one keeps nothing".to_owned());
+    }
+    for (name, time) in
+        [("connect_timeout", config.connect_timeout), ("answer_timeout", config.answer_timeout)]
+    {
+        if time.is_zero() {
+            return Some(format!("{name} must be more than zero"));
+        }
+    }
+    let framing = config.headers.keys().find(|name| FRAMING.contains(name))?;
+    Some(format!("the header {framing} is about one connection, and is not the relay's to set"))
+}
+
+/// Whether a path is Mercure's, which stays the hub's whatever is relayed.
+fn is_the_hubs(path: &str) -> bool {
+    path.strip_prefix(HUB_PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl Relay {
     fn new(config: RelayConfig) -> Result<Self, InvalidRelay> {
         let target = Target::parse(&config.url)?;
+        if let Some(fault) = fault(&config) {
+            return Err(InvalidRelay::Path { path: config.path, fault });
+        }
         let named = |name: &str| {
             config.path.contains(&format!("{{{name}}}"))
                 || config.path.contains(&format!("{{*{name}}}"))
@@ -84,13 +135,14 @@ impl Relay {
             target,
             channels: Channels::default(),
             room: Arc::new(Semaphore::new(config.upstreams.min(Semaphore::MAX_PERMITS))),
+            told_at: Mutex::new(None),
             config,
         })
     }
 
     /// What of a request's query goes to the upstream, as it is written. Not the hub's own parameters: a token that was
-    /// shown to the hub, and, where subscribers share the answer, one subscriber's place in the stream.
-    fn passed_query(&self, query: &str) -> String {
+    /// shown to the hub, and, where it is to be without that, one subscriber's place in the stream.
+    fn passed_query(&self, query: &str, without_cursor: bool) -> String {
         if !self.config.query {
             return String::new();
         }
@@ -99,17 +151,22 @@ impl Relay {
             let name = form_urlencoded::parse(name.as_bytes()).next();
             let name = name.map(|(name, _)| name).unwrap_or_default();
             let is_token = name == TOKEN_PARAMETER && self.config.access != RelayAccess::Anyone;
-            let is_cursor =
-                self.config.mode == RelayMode::Shared && CURSOR_PARAMETERS.contains(&name.as_ref());
+            let is_cursor = without_cursor && CURSOR_PARAMETERS.contains(&name.as_ref());
             !is_token && !is_cursor
         };
         query.split('&').filter(is_passed).collect::<Vec<_>>().join("&")
     }
 
-    /// Tells the log why an upstream gives no stream, and gives the same back.
+    /// Tells the log why an upstream gives no stream, and gives the same back. Where one fails many may ask for it: a
+    /// line a second is enough.
     pub(super) fn tell(&self, error: UpstreamError) -> UpstreamError {
-        let (relay, upstream) = (self.config.path.as_str(), self.target.origin());
-        warn!(relay, upstream, reason = error.reason(), detail = %error, "the upstream gives no event stream");
+        let mut told_at = self.told_at.lock();
+        if told_at.is_none_or(|at| at.elapsed() >= TELLING_PAUSE) {
+            *told_at = Some(Instant::now());
+            let (relay, upstream) = (self.config.path.as_str(), self.target.origin());
+            let (reason, detail) = (error.reason(), error.for_operators());
+            warn!(relay, upstream, reason, detail, "the upstream gives no event stream");
+        }
         error
     }
 }
@@ -122,7 +179,7 @@ impl Route {
     /// The topic of what comes: the path as asked for, with the query that the upstream is sent. Braces are escaped, so
     /// that it is no template.
     pub(super) fn topic(&self, query: &str) -> String {
-        let query = self.relay.passed_query(query);
+        let query = self.relay.passed_query(query, true);
         let before = if query.is_empty() { "" } else { "?" };
         format!("{}{before}{query}", self.path).replace('{', "%7B").replace('}', "%7D")
     }

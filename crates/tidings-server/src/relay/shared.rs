@@ -3,18 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Method, Response};
-use parking_lot::Mutex;
-use tidings_hub::{Grants, Hub, Position, Resume, Start, SubscribeError, Subscriber, SubscriberId};
-use tidings_wire::EventId;
+use tidings_hub::{
+    CloseReason, Grants, Hub, Resume, SubscribeError, Subscriber, SubscriberId, Subscription,
+};
 use tokio::sync::watch;
 
-use super::channel::{Channel, Lease, Status};
+use super::channel::{Channel, Lease, Newcomer, Status};
 use super::error::UpstreamError;
-use super::exactly;
 use super::follower::Follower;
 use super::routes::Route;
-use super::snapshot::Snapshot;
 use crate::address::limit_key;
 use crate::auth::Identity;
 use crate::body::Body;
@@ -24,12 +23,11 @@ use crate::reject::Refusal;
 use crate::server::Call;
 use crate::subscribe::{Opened, head_only, stream};
 
-/// Who has come to a channel.
-struct Newcomer {
-    channel: Arc<Channel>,
+/// Somebody's place in a channel.
+struct Place {
     status: watch::Receiver<Status>,
-    /// The id that it saw last was passed on to the upstream: what came after it comes from there.
-    is_resumed_upstream: bool,
+    subscription: Subscription,
+    greeting: Option<Bytes>,
 }
 
 /// Opens a stream.
@@ -44,99 +42,90 @@ pub(super) async fn answer(
     }
     let shared = call.shared();
     let cursor = mercure::cursor(call.parts.uri.query().unwrap_or_default(), &call.parts.headers);
-    let newcomer = join(&route, topic, cursor.as_deref(), &shared.hub, &shared.metrics)
-        .map_err(|error| route.relay.tell(error))?;
-    let Newcomer { channel, mut status, is_resumed_upstream } = newcomer;
-    let has_waited = matches!(*status.borrow(), Status::Connecting);
-    let patience = route.config().answer_timeout;
-    let beginning = match &*settled(&mut status, patience).await? {
-        Status::Failed(error) => return Err(error.clone().into()),
-        opened => opened.beginning(has_waited, return_time(shared.config.stream.retry)),
-    };
     let expires_at = identity.expiry();
-    let subscriber = Subscriber {
-        id: SubscriberId::random().map_err(|_| Refusal::Internal)?,
-        selectors: vec![channel.selector.clone()],
-        grants: channel.grants.clone(),
-        user: identity.user,
-        session: identity.session,
-        address: call.address.map(limit_key),
-        payload: identity.payload,
+    let newcomer = Newcomer {
+        subscriber: Subscriber {
+            id: SubscriberId::random().map_err(|_| Refusal::Internal)?,
+            selectors: Vec::new(),
+            grants: Grants::none(),
+            user: identity.user,
+            session: identity.session,
+            address: call.address.map(limit_key),
+            payload: identity.payload,
+        },
+        cursor: cursor.clone(),
+        replay: route.config().snapshot_replay,
+        // A browser's reconnection time, and some for the way.
+        return_time: 2 * shared.config.stream.retry + Duration::from_secs(2),
     };
-    let replay = route.config().snapshot_replay;
-    let (subscription, greeting) = match (&cursor, beginning) {
-        (Some(id), _) if !is_resumed_upstream => {
-            let start = if id == mercure::EARLIEST {
-                Start::Earliest
-            } else {
-                Start::AfterOnTopic(id.clone())
-            };
-            (shared.hub.subscribe(subscriber, start)?, None)
-        }
-        // All that came is for it, the snapshot too.
-        (_, Some(position)) => {
-            (shared.hub.subscribe(subscriber, Start::After(position.to_string()))?, None)
-        }
-        (_, None) => channel.greet(&shared.hub, subscriber, replay)?,
-    };
+    let place = join(&route, topic, newcomer, &shared.hub, &shared.metrics)?;
+    let Place { mut status, mut subscription, greeting } = place;
     call.check_not_kicked(subscription.subscriber())?;
+    tokio::select! {
+        biased;
+        settled = settled(&mut status, route.config().answer_timeout) => settled?,
+        reason = subscription.told_to_end() => {
+            call.check_not_kicked(subscription.subscriber())?;
+            return Err(refusal(reason));
+        }
+    }
     let resume = if cursor.is_some() { subscription.resume() } else { Resume::Live };
     let lease = Some(Lease { _status: status });
     Ok(stream(call, Opened { subscription, resume, cursor, expires_at, greeting, lease }))
 }
 
-/// Within which time a browser comes back that was refused: its reconnection time, and some for the way.
-fn return_time(retry: Duration) -> Duration {
-    2 * retry + Duration::from_secs(2)
+/// What one is told that waited for the upstream when it was to end.
+pub(super) fn refusal(reason: CloseReason) -> Refusal {
+    match reason {
+        CloseReason::Drain => SubscribeError::Closed.into(),
+        _ => Refusal::Internal,
+    }
 }
 
 /// Waits until it is known whether the upstream gives a stream. The upstream may take longer, for those who come later.
-async fn settled(
-    status: &mut watch::Receiver<Status>,
-    patience: Duration,
-) -> Result<watch::Ref<'_, Status>, Refusal> {
+async fn settled(status: &mut watch::Receiver<Status>, patience: Duration) -> Result<(), Refusal> {
     let settled = status.wait_for(|status| !matches!(status, Status::Connecting));
     match tokio::time::timeout(patience, settled).await {
         Err(_) => Err(UpstreamError::NoAnswer.into()),
         // Without a word it ends with the hub only.
-        Ok(settled) => settled.map_err(|_| SubscribeError::Closed.into()),
+        Ok(Err(_)) => Err(SubscribeError::Closed.into()),
+        Ok(Ok(status)) => match &*status {
+            Status::Failed(error) => Err(error.clone().into()),
+            Status::Open { .. } | Status::Connecting => Ok(()),
+        },
     }
 }
 
-/// Finds the channel of a topic, or opens it.
+/// Finds the channel of a topic, or opens it; the newcomer has its place in it before the upstream is asked.
 fn join(
     route: &Route,
     topic: String,
-    cursor: Option<&str>,
+    newcomer: Newcomer,
     hub: &Hub,
     metrics: &Arc<Metrics>,
-) -> Result<Newcomer, UpstreamError> {
+) -> Result<Place, Refusal> {
     let relay = &route.relay;
     let mut channels = relay.channels.0.lock();
     if let Some(channel) = channels.get(&topic) {
         let status = channel.status.subscribe();
-        return Ok(Newcomer { channel: Arc::clone(channel), status, is_resumed_upstream: false });
+        if let Status::Failed(error) = &*status.borrow() {
+            return Err(error.clone().into());
+        }
+        let (subscription, greeting) = channel.enter(hub, newcomer)?;
+        return Ok(Place { status, subscription, greeting });
     }
+    let channel = Arc::new(Channel::new(&topic));
+    // First whether it may: what is refused opens no connection.
+    let (subscription, greeting) = channel.enter(hub, newcomer)?;
     let limit = relay.config.upstreams;
     let room = Arc::clone(&relay.room).try_acquire_owned();
     let room = room.map_err(|_| UpstreamError::Limit { limit })?;
-    let (sender, status) = watch::channel(Status::Connecting);
-    let selector = exactly(&topic);
-    let channel = Arc::new(Channel {
-        grants: Grants::new([selector.clone()]),
-        selector,
-        status: sender,
-        snapshot: Mutex::new(Snapshot::new()),
-    });
-    // What the log has of this stream, it goes on after. If it has nothing, as after a restart, the upstream may know more.
-    let known = hub.newest_topic_id(&topic);
-    let foreign = cursor.filter(|id| known.is_none() && id.parse::<Position>().is_err());
-    let foreign = foreign.filter(|id| *id != mercure::EARLIEST);
-    let is_resumed_upstream = foreign.is_some();
-    let last = known.or_else(|| foreign.and_then(|id| EventId::new(id).ok()));
+    let status = channel.status.subscribe();
+    // What the log has of this stream, it goes on after.
+    let last = hub.newest_topic_id(&topic);
     let follower = Follower::new(route, topic.clone(), &channel, last.as_ref(), hub, metrics, room);
-    channels.insert(topic, Arc::clone(&channel));
+    channels.insert(topic, channel);
     drop(channels);
     tokio::spawn(follower.run());
-    Ok(Newcomer { channel, status, is_resumed_upstream })
+    Ok(Place { status, subscription, greeting })
 }

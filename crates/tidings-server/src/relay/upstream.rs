@@ -1,5 +1,6 @@
 //! Asking an upstream for its event stream: the request, redirects, and what counts as an answer.
 
+use std::error::Error;
 use std::time::Duration;
 
 use http::header::{
@@ -7,8 +8,7 @@ use http::header::{
     HeaderMap, HeaderValue, LOCATION,
 };
 use http::{HeaderName, StatusCode};
-use reqwest::{Client, Response, Url, redirect};
-use tracing::debug;
+use reqwest::{Client, ClientBuilder, Response, Url, redirect};
 
 use super::config::{InvalidRelay, RelayConfig};
 use super::error::UpstreamError;
@@ -20,8 +20,14 @@ const MAX_REDIRECTS: usize = 5;
 const PROBE_AFTER: Duration = Duration::from_secs(30);
 const PROBES: u32 = 3;
 
-/// What a client's credentials may be in: these go to the upstream's own origin only.
-const CREDENTIALS: [HeaderName; 2] = [AUTHORIZATION, COOKIE];
+/// What says who a client is, or may hold what it entrusted to this site: it goes to the upstream's own origin only.
+const PERSONAL: [HeaderName; 5] = [
+    AUTHORIZATION,
+    COOKIE,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("baggage"),
+];
 
 /// What is asked, beside the relay's own headers.
 #[derive(Clone, Debug, Default)]
@@ -35,28 +41,45 @@ pub(super) struct Question {
 /// The client for one relay's upstream.
 pub(super) fn client(config: &RelayConfig) -> Result<Client, InvalidRelay> {
     let path = || config.path.clone();
-    let mut builder = Client::builder()
-        // Each stream is one connection, and is over when that is closed.
-        .http1_only()
-        .pool_max_idle_per_host(0)
-        // Followed here, where it is known what may be sent to whom.
-        .redirect(redirect::Policy::none())
-        // What the environment says is for programs that talk to the world; an upstream is a neighbour.
-        .no_proxy()
-        .connect_timeout(config.connect_timeout)
-        .tcp_keepalive(PROBE_AFTER)
-        .tcp_keepalive_interval(PROBE_AFTER / PROBES)
-        .tcp_keepalive_retries(PROBES)
-        .user_agent(concat!("tidings/", env!("CARGO_PKG_VERSION")));
-    if let Some(pem) = &config.certificates {
-        let certificates = reqwest::Certificate::from_pem_bundle(pem)
-            .map_err(|_| InvalidRelay::Certificates { path: path() })?;
-        if certificates.is_empty() {
-            return Err(InvalidRelay::Certificates { path: path() });
+    let certificates = match &config.certificates {
+        None => Vec::new(),
+        Some(pem) => reqwest::Certificate::from_pem_bundle(pem)
+            .ok()
+            .filter(|certificates| !certificates.is_empty())
+            .ok_or_else(|| InvalidRelay::Certificates { path: path() })?,
+    };
+    let build = |builder: ClientBuilder| {
+        builder
+            // Each stream is one connection, and is over when that is closed.
+            .http1_only()
+            .pool_max_idle_per_host(0)
+            // Followed here, where it is known what may be sent to whom.
+            .redirect(redirect::Policy::none())
+            // What the environment says is for programs that talk to the world; an upstream is a neighbour.
+            .no_proxy()
+            .connect_timeout(config.connect_timeout)
+            .tcp_keepalive(PROBE_AFTER)
+            .tcp_keepalive_interval(PROBE_AFTER / PROBES)
+            .tcp_keepalive_retries(PROBES)
+            .user_agent(concat!("tidings/", env!("CARGO_PKG_VERSION")))
+            .build()
+    };
+    let client = match build(Client::builder().tls_certs_merge(certificates.clone())) {
+        // The system may have no certificates, as a bare container. They are needed for those alone that nothing else vouches for.
+        Err(_) if config.url.starts_with("http:") || !certificates.is_empty() => {
+            build(Client::builder().tls_certs_only(certificates))
         }
-        builder = builder.tls_certs_merge(certificates);
-    }
-    builder.build().map_err(|source| InvalidRelay::Client { path: path(), source })
+        client => client,
+    };
+    client.map_err(|source| InvalidRelay::Client { path: path(), source })
+}
+
+/// An event stream, and whose it is.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) response: Response,
+    /// It comes from the relay's own upstream, not from where that has redirected to.
+    pub(super) is_own: bool,
 }
 
 /// Asks for the event stream at `url`, with the relay's `own` headers. `patience` is how long the head of the answer may
@@ -70,9 +93,10 @@ pub(super) async fn ask(
     own: &HeaderMap,
     question: &Question,
     patience: Duration,
-) -> Result<Response, UpstreamError> {
+) -> Result<Answer, UpstreamError> {
     let answer = tokio::time::timeout(patience, follow(client, url, own, question));
-    check(answer.await.unwrap_or(Err(UpstreamError::NoAnswer))?)
+    let Answer { response, is_own } = answer.await.unwrap_or(Err(UpstreamError::NoAnswer))?;
+    Ok(Answer { response: check(response)?, is_own })
 }
 
 /// Asks, and goes where the upstream redirects to.
@@ -81,28 +105,36 @@ async fn follow(
     mut url: Url,
     own: &HeaderMap,
     question: &Question,
-) -> Result<Response, UpstreamError> {
+) -> Result<Answer, UpstreamError> {
     let mut headers = headers(own, question);
+    let mut is_own = true;
     for _ in 0..=MAX_REDIRECTS {
         let request = client.get(url.clone()).headers(headers.clone()).send();
-        let response = request.await.map_err(|error| {
-            // Without the URL, whose query may hold a secret.
-            debug!(error = %error.without_url(), "an upstream gave no answer");
-            UpstreamError::Unreachable
-        })?;
+        // Without the URL, whose query may hold a secret.
+        let response = request.await.map_err(|error| unreachable(&error.without_url()))?;
         if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-            return Ok(response);
+            return Ok(Answer { response, is_own });
         }
         let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
         let next = location.and_then(|location| url.join(location).ok());
         let next = next.filter(|next| matches!(next.scheme(), "http" | "https"));
         let next = next.ok_or(UpstreamError::Redirect)?;
         if next.origin() != url.origin() {
+            is_own = false;
             forget_secrets(&mut headers, own);
         }
         url = next;
     }
     Err(UpstreamError::Redirect)
+}
+
+/// What keeps a request from being answered, as it is told: the causes have the words that help.
+fn unreachable(error: &reqwest::Error) -> UpstreamError {
+    let mut cause: &dyn Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    UpstreamError::Unreachable { cause: cause.to_string().into() }
 }
 
 fn headers(own: &HeaderMap, question: &Question) -> HeaderMap {
@@ -125,7 +157,7 @@ fn headers(own: &HeaderMap, question: &Question) -> HeaderMap {
 
 /// Takes out what is for the upstream alone: the client's credentials, and every header of the relay's own.
 fn forget_secrets(headers: &mut HeaderMap, own: &HeaderMap) {
-    for name in CREDENTIALS.iter().chain(own.keys()) {
+    for name in PERSONAL.iter().chain(own.keys()) {
         headers.remove(name);
     }
 }

@@ -100,6 +100,10 @@ impl Config {
         }
         let is_decided = self.auth.authorize.is_some();
         // A hub that only relays has no publishers, and no subscribers of its own where anyone may read what it relays.
+        let log_bytes = usize::try_from(self.log.max_bytes.get()).unwrap_or(usize::MAX);
+        if self.relays.iter().any(|relay| relay.config.event_bytes > log_bytes) {
+            return conflict("relay.event_bytes", "must not be more than", "log.max_bytes");
+        }
         if self.auth.publisher.is_none() && !self.dev && !is_decided && self.relays.is_empty() {
             return Err(ConfigError::NoPublisherKey);
         }

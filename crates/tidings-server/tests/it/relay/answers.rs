@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use tidings_server::RelayConfig;
+use tidings_hub::HubConfig;
+use tidings_server::{RelayConfig, ServerConfig};
 use tokio::net::TcpListener;
 
-use super::super::support::{Answer, TestServer};
+use super::super::support::{Answer, TestServer, open_config};
 use super::upstream::{PATH, Upstream, ask, quick, relaying};
 
 /// Asks as a program does, which is given the status.
@@ -153,6 +154,10 @@ async fn those_who_wait_together_are_answered_together() {
         client.send_request(&format!("GET {PATH} HTTP/1.1"), b"").await;
         clients.push(client);
     }
+    // All of them wait, and count as the hub's subscribers already.
+    while server.server.hub().stats().subscribers < clients.len() {
+        tokio::task::yield_now().await;
+    }
     upstream.asked().await.answer("500 Internal Server Error", "", "").await;
     for client in &mut clients {
         assert_eq!(client.answer().await.status, 502);
@@ -163,6 +168,56 @@ async fn those_who_wait_together_are_answered_together() {
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     let _late = ask(&server, &format!("{PATH}?late"), "").await;
     assert_eq!(upstream.asked().await.line(), "GET /api/events?late HTTP/1.1");
+}
+
+/// One address could use up all upstream connections, with subscriptions that it was refused.
+#[tokio::test]
+async fn who_is_refused_by_a_limit_opens_no_connection() {
+    let upstream = Upstream::start().await;
+    let mut hub = HubConfig::default();
+    hub.limits.per_address = Some(1);
+    for relay in [upstream.relay(PATH), upstream.per_client(PATH)] {
+        let config = ServerConfig { relays: vec![relay], ..open_config() };
+        let server = TestServer::start(hub, config).await;
+        let _waiting = ask(&server, PATH, "").await;
+        let _asked = upstream.asked().await;
+        let answer = server.request(&format!("GET {PATH}?other HTTP/1.1"), b"").await;
+        assert_eq!((answer.status, &answer.json()["reason"]), (429, &"address_limit".into()));
+        drop(server);
+    }
+    // The next request is that of another server.
+    let server = relaying(upstream.relay(PATH)).await;
+    let _client = ask(&server, &format!("{PATH}?last"), "").await;
+    assert_eq!(upstream.asked().await.line(), "GET /api/events?last HTTP/1.1");
+}
+
+#[tokio::test]
+async fn who_waits_for_an_upstream_is_answered_when_the_hub_goes_down() {
+    let upstream = Upstream::start().await;
+    for relay in [upstream.relay(PATH), upstream.per_client(PATH)] {
+        let drain = Duration::from_mins(10);
+        let config = ServerConfig { relays: vec![relay], drain, ..open_config() };
+        let mut server = TestServer::start(HubConfig::default(), config).await;
+        let mut client = server.connect().await;
+        client.send_request(&format!("GET {PATH} HTTP/1.1"), b"").await;
+        let _asked = upstream.asked().await;
+        server.shut_down();
+        let answer = client.answer().await;
+        assert_eq!((answer.status, &answer.json()["reason"]), (503, &"draining".into()));
+        (&mut server.done).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn no_refusal_may_be_kept_by_a_cache() {
+    let upstream = Upstream::start().await;
+    let server = relaying(upstream.per_client(PATH)).await;
+    for status in ["204 No Content", "404 Not Found", "410 Gone", "500 No"] {
+        let mut client = server.connect().await;
+        client.send_request(&format!("GET {PATH} HTTP/1.1"), b"").await;
+        upstream.asked().await.answer(status, "", "").await;
+        assert_eq!(client.answer().await.header("cache-control"), Some("no-store"), "{status}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! Paths, queries, and who may read.
 
+use std::time::Duration;
+
 use tidings_hub::HubConfig;
-use tidings_server::{RelayAccess, RelayConfig, Server, ServerConfig};
+use tidings_server::{RelayAccess, RelayConfig, RelayMode, Server, ServerConfig};
 
 use super::super::support::{TestServer, open_config, token};
 use super::upstream::{PATH, Upstream, ask, relaying, relaying_all};
@@ -19,7 +21,7 @@ async fn a_pattern_leads_each_path_to_its_own_upstream_stream() {
     for (path, line) in [
         ("/api/users/1/events", "GET /people/1/feed?v=2 HTTP/1.1"),
         ("/api/users/2/events", "GET /people/2/feed?v=2 HTTP/1.1"),
-        ("/api/users/a%2F..%2Fb/events", "GET /people/a%2F..%2Fb/feed?v=2 HTTP/1.1"),
+        ("/api/users/a%2Fb/events", "GET /people/a%2Fb/feed?v=2 HTTP/1.1"),
         ("/api/users/1/events?x=1&lastEventID=9", "GET /people/1/feed?v=2&x=1 HTTP/1.1"),
     ] {
         let client = ask(&server, path, "").await;
@@ -27,12 +29,19 @@ async fn a_pattern_leads_each_path_to_its_own_upstream_stream() {
         assert_eq!(asked.line(), line);
         let mut feed = asked.feed().await;
         feed.send(&format!("data: {path}\n\n")).await;
-        assert_eq!(client.stream().await.data(1).await, [path]);
+        let mut stream = client.stream().await;
+        if path.contains("lastEventID") {
+            assert_eq!(stream.event().await.0, "gap");
+        }
+        assert_eq!(stream.data(1).await, [path]);
         feeds.push(feed);
     }
     for path in [
         "/api/users/../events",
         "/api/users/%2e%2E/events",
+        "/api/users/..%2F..%2Fadmin/events",
+        "/api/users/..%5C..%5Cadmin/events",
+        "/api/users/%252e%252e/events",
         "/api/users/a/b/events",
         "/api/users//events",
     ] {
@@ -72,6 +81,23 @@ async fn a_relay_may_have_the_hubs_short_path_for_reading() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let head = "GET /.well-known/mercure HTTP/1.1";
     assert_eq!(server.request(head, b"").await.json()["reason"], "missing_topic");
+}
+
+#[tokio::test]
+async fn a_relay_of_everything_leaves_the_hubs_own_paths_alone() {
+    let upstream = Upstream::start().await;
+    let relay = RelayConfig {
+        path: "/{*rest}".into(),
+        url: upstream.url("/{*rest}"),
+        ..upstream.relay("/")
+    };
+    let server = relaying(relay).await;
+    for path in ["/.well-known/mercure", "/.well-known/mercure/subscriptions"] {
+        let answer = server.request(&format!("GET {path} HTTP/1.1"), b"").await;
+        assert!(matches!(answer.status, 400 | 404), "{path}: {}", answer.status);
+    }
+    let _client = ask(&server, "/.well-known/mercurey", "").await;
+    assert_eq!(upstream.asked().await.line(), "GET /.well-known/mercurey HTTP/1.1");
 }
 
 #[tokio::test]
@@ -164,6 +190,15 @@ async fn relays_that_cannot_be_are_refused_at_the_start() {
         (vec![relay("/.well-known/mercure/x", "http://127.0.0.1/a")], "the hub's own"),
         (vec![relay("/a/{", "http://127.0.0.1/a")], "/a/{"),
         (vec![good(), relay("/a/{name}", "http://127.0.0.1/a")], "/a/{name}"),
+        (
+            vec![RelayConfig { mode: RelayMode::PerClient, snapshot: 1, ..good() }],
+            "for a shared relay",
+        ),
+        (vec![RelayConfig { answer_timeout: Duration::ZERO, ..good() }], "more than zero"),
+        (
+            vec![good().with_header("content-length".parse().unwrap(), "5".parse().unwrap())],
+            "content-length",
+        ),
         (vec![RelayConfig { certificates: Some(b"no".to_vec()), ..good() }], "not in PEM"),
     ] {
         let config = ServerConfig { relays, ..open_config() };

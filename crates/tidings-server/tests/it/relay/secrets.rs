@@ -95,13 +95,17 @@ async fn a_redirect_to_another_origin_gets_no_credentials() {
     let asked = stranger.asked().await;
     assert!(!asked.head.contains(SECRET), "{}", asked.head);
     assert_eq!(asked.header("accept-language"), ["de"]);
+    assert_eq!(asked.header("x-forwarded-for"), Vec::<&str>::new());
     // And do not come back with a redirect back.
     let location = format!("Location: {}\r\n", upstream.url("/back"));
     asked.answer("302 Found", &location, "").await;
     let asked = upstream.asked().await;
     assert!(!asked.head.contains(SECRET), "{}", asked.head);
-    asked.feed().await.send("data: x\n\n").await;
-    assert_eq!(client.stream().await.data(1).await, ["x"]);
+    // A cookie of there is none of this site's.
+    asked.feed_with("Set-Cookie: session=stranger\r\n").await.send("data: x\n\n").await;
+    let mut stream = client.stream().await;
+    assert_eq!(stream.head.header("set-cookie"), None);
+    assert_eq!(stream.data(1).await, ["x"]);
 }
 
 #[tokio::test]

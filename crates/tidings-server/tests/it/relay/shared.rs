@@ -6,7 +6,7 @@ use tidings_hub::{HubConfig, Update};
 use tidings_server::{RelayConfig, ServerConfig};
 
 use super::super::guarantees::slow::{SMALL_BYTES, with_receive_buffer, with_send_buffers};
-use super::super::support::{EventStream, Seen, TestServer, open_config, seq};
+use super::super::support::{EventStream, Seen, TestServer, open_config, seq, token};
 use super::upstream::{Feed, PATH, Upstream, ask, quick, relaying, relaying_all};
 
 fn event(event_type: &str, data: &str, id: &str) -> (String, String, String) {
@@ -51,9 +51,8 @@ async fn all_subscribers_share_one_connection_and_get_the_events_as_they_came() 
         assert_eq!(stream.event().await, event("a:b", "é", "x y"));
     }
     // Had there been a second request, it would come before this one.
-    drop(streams);
-    drop(feed);
-    assert_eq!(upstream.asked().await.line(), "GET /api/events HTTP/1.1");
+    let _other = ask(&server, &format!("{PATH}?other"), "").await;
+    assert_eq!(upstream.asked().await.line(), "GET /api/events?other HTTP/1.1");
 }
 
 #[tokio::test]
@@ -127,22 +126,67 @@ async fn while_the_upstream_is_lost_its_subscribers_stay_and_it_is_asked_to_go_o
     assert_eq!(comment_or_event, after);
 }
 
+/// What one client says that it saw went to the upstream, and decided what all the others got.
 #[tokio::test]
-async fn after_a_restart_of_the_hub_the_upstream_is_asked_what_the_log_does_not_know() {
+async fn an_id_that_the_log_does_not_know_is_told_as_a_gap_and_is_nothing_to_the_upstream() {
     let upstream = Upstream::start().await;
     let server = relaying(upstream.relay(PATH)).await;
-    let client = ask(&server, PATH, "Last-Event-ID: 7\r\n").await;
+    let client = ask(&server, PATH, "Last-Event-ID: 999999\r\n").await;
     let asked = upstream.asked().await;
-    assert_eq!(asked.header("last-event-id"), ["7"]);
-    let mut feed = asked.feed().await;
-    feed.send("id: 8\ndata: missed\n\n").await;
+    assert_eq!(asked.header("last-event-id"), Vec::<&str>::new());
+    asked.feed().await.send("id: 8\ndata: 8\n\n").await;
     let mut stream = client.stream().await;
-    let (event_type, data, id) = stream.event().await;
-    assert_eq!((event_type.as_str(), data.as_str(), id.as_str()), ("message", "missed", "8"));
-    // Another's place is not known either, and it is not the upstream that answers for it.
-    let mut late = ask(&server, PATH, "Last-Event-ID: 5\r\n").await.stream().await;
-    assert_eq!(late.event().await.0, "gap");
-    assert_eq!(late.event().await.1, "missed");
+    assert_eq!(stream.head.header("last-event-id"), Some("earliest"));
+    assert_eq!(stream.event().await.0, "gap");
+    assert_eq!(stream.event().await, event("message", "8", "8"));
+}
+
+/// Whoever came and went within the linger had it end for all who came after.
+#[tokio::test]
+async fn the_linger_begins_anew_with_each_who_comes() {
+    let linger = Duration::from_millis(600);
+    let upstream = Upstream::start().await;
+    let server = relaying(RelayConfig { linger, ..upstream.relay(PATH) }).await;
+    let client = ask(&server, PATH, "").await;
+    let feed = upstream.feed().await;
+    drop(client.stream().await);
+    let closed = feed.until_closed();
+    tokio::pin!(closed);
+    for _ in 0..3 {
+        // Within the linger, yet together longer than it.
+        tokio::select! {
+            () = &mut closed => panic!("the connection has ended before its time"),
+            () = tokio::time::sleep(linger / 2) => {}
+        }
+        drop(join(&server, "").await);
+    }
+    closed.await;
+}
+
+#[tokio::test]
+async fn ids_that_a_client_could_not_send_back_are_replaced() {
+    let (server, _upstream, mut feed, mut stream) = started(plain).await;
+    let long = "x".repeat(1_025);
+    feed.send(&format!("id:  7\ndata: 1\n\nid: a\u{1}b\ndata: 2\n\nid: {long}\ndata: 3\n\n")).await;
+    for n in 1..=3 {
+        let (_, data, id) = stream.event().await;
+        assert_eq!((data, seq(&id)), (n.to_string(), n));
+    }
+    let last = stream.last_event_id().to_owned();
+    feed.send("id: é\ndata: 4\n\n").await;
+    let mut resumed = join(&server, &format!("Last-Event-ID: {last}\r\n")).await;
+    assert_eq!(resumed.event().await, event("message", "4", "é"));
+}
+
+#[tokio::test]
+async fn who_has_a_grant_resumes_at_the_hub_itself_after_a_relayed_event() {
+    let (server, _upstream, mut feed, mut stream) = started(plain).await;
+    feed.send("id: 1\ndata: 1\n\nid: 2\ndata: 2\n\n").await;
+    assert_eq!(stream.data(2).await, ["1", "2"]);
+    let bearer = format!("Authorization: Bearer {}\r\n", token(&[], &[PATH]));
+    let query = format!("topic={PATH}&topic=news&lastEventID=1");
+    let mut granted = server.subscribe(&query, &bearer).await;
+    assert_eq!(granted.event().await, event("message", "2", "2"));
 }
 
 #[tokio::test]
