@@ -1,6 +1,7 @@
 //! The body of a response: whole, an event stream, or results as they come.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -34,10 +35,8 @@ use crate::stream::EventStream;
 /// assert!(first.unwrap()?.starts_with(b":"));
 /// # Ok(()) }
 /// ```
-#[derive(Debug)]
 pub struct Body(Kind);
 
-#[derive(Debug)]
 enum Kind {
     /// All of it.
     Whole(Option<Bytes>),
@@ -104,6 +103,19 @@ impl Body {
             Kind::PassThrough(stream) => stream.poll_bytes(cx),
             Kind::Pieces(pieces) => pieces.poll_recv(cx).map(|piece| piece.map(Piece::into_bytes)),
         }
+    }
+}
+
+/// Without what it says, and what it is about.
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.0 {
+            Kind::Whole(_) => "whole",
+            Kind::Stream(_) => "an event stream",
+            Kind::PassThrough(_) => "an upstream's event stream",
+            Kind::Pieces(_) => "results as they come",
+        };
+        f.debug_tuple("Body").field(&format_args!("{kind}")).finish()
     }
 }
 

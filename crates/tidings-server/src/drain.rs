@@ -53,6 +53,8 @@ impl Server {
             }
         };
         tokio::select! {
+            // First, so that streams are told to end however short the time is.
+            biased;
             () = all_gone => info!("drained"),
             () = over => {
                 let streams = self.hub().stats().subscribers;

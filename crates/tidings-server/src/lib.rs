@@ -55,6 +55,7 @@ pub use acceptor::bind;
 pub use address::TrustedProxies;
 pub use body::Body;
 pub use config::{Lane, RequestLimits, ServerConfig, StreamConfig};
+pub use disconnect::Whom;
 pub use error::StartError;
 pub use origin::InvalidOrigin;
 pub use peer::Peer;

@@ -12,7 +12,7 @@ use tracing::field::display;
 use tracing::{debug, info};
 
 use crate::address::client_address;
-use crate::auth::kicks::Moment;
+use crate::auth::kicks::{Moment, Standing};
 use crate::auth::{AuthError, Authenticator, Identity, Role};
 use crate::bodies::Bodies;
 use crate::body::Body;
@@ -165,7 +165,12 @@ impl Call<'_> {
     /// Who asks, in a role.
     pub(crate) async fn identify(&self, role: Role) -> Result<Identity, Refusal> {
         match self.vouched(SystemTime::now())? {
-            Some(identity) => Ok(identity),
+            Some(identity) => {
+                if role == Role::Publisher {
+                    self.shared().authenticator.check_own_page(self.parts)?;
+                }
+                Ok(identity)
+            }
             None => {
                 Ok(self.shared().authenticator.identify(role, self.parts, self.address).await?)
             }
@@ -189,6 +194,11 @@ impl Call<'_> {
         let (user, session) = (subscriber.user.as_deref(), subscriber.session.as_deref());
         let is_kicked = self.shared().authenticator.kicks().concern(self.came_at, user, session);
         if is_kicked { Err(AuthError::Kicked) } else { Ok(()) }
+    }
+
+    /// Who was let in, and whether that still counts.
+    pub(crate) fn standing(&self, identity: &Identity) -> Standing {
+        Standing::new(self.shared().authenticator.kicks(), self.came_at, identity)
     }
 
     /// Who asks, where the host program says so: nothing that comes from the network gets into a request's extensions.

@@ -30,6 +30,9 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
     let query = call.parts.uri.query().unwrap_or_default();
     let max_selectors = shared.hub_config.limits.selectors;
     let topics_are_given = identity.topics.is_some();
+    if identity.topics.as_ref().is_some_and(Vec::is_empty) {
+        return Err(AuthError::NoTopics.into());
+    }
     let expires_at = identity.expiry();
     let query = SubscribeQuery::parse(query, &call.parts.headers, max_selectors, identity.topics)?;
     if call.parts.method == Method::HEAD {
@@ -51,7 +54,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
     };
     let subscription = shared.hub.subscribe(subscriber, start).map_err(|error| {
         if topics_are_given && is_about_selectors(&error) {
-            warn!(%error, "the topics that the authorize callback answers with cannot be subscribed to: the request is refused for now");
+            warn!(%error, "the topics that the application gives this stream cannot be subscribed to: the request is refused for now");
             return Refusal::Auth(AuthError::CallbackFailed);
         }
         Refusal::Subscribe(error)

@@ -12,6 +12,7 @@ use crate::server::Call;
 pub(crate) async fn answer(call: &Call<'_>, rest: &str) -> Result<Response<Body>, Refusal> {
     let shared = call.shared();
     let identity = call.identify_watcher().await?;
+    call.standing(&identity).check()?;
     let path = call.parts.uri.path();
     if !identity.subscribe.is_some_and(|grants| grants.allows(path)) {
         return Err(Refusal::Forbidden { what: "see active subscriptions at this path" });

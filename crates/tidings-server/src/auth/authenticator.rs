@@ -79,7 +79,12 @@ impl Authenticator {
     }
 
     /// Whose streams were ended lately.
-    pub(crate) fn kicks(&self) -> &Kicks {
+    /// Whether the page that a request for which the host vouches comes from may publish.
+    pub(crate) fn check_own_page(&self, request: &Parts) -> Result<(), AuthError> {
+        credentials::check_own_page(request, &self.rules)
+    }
+
+    pub(crate) fn kicks(&self) -> &Arc<Kicks> {
         &self.kicks
     }
 

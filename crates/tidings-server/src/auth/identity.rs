@@ -42,7 +42,8 @@ pub struct Identity {
     pub user: Option<Arc<str>>,
     /// The session: a token's `sid`, or the application's name for it. All its streams can be ended together.
     pub session: Option<Arc<str>>,
-    /// What a stream is for, whatever its client asked for. `None` leaves the choice to the client.
+    /// What a stream is for, whatever its client asked for; an empty list refuses it (403). `None` leaves the choice to the
+    /// client.
     pub topics: Option<Vec<Selector>>,
     /// The topics that may be published. `None` is nothing: a publish is refused (403).
     pub publish: Option<Grants>,
@@ -86,11 +87,27 @@ impl Identity {
 
     /// The same, publishing over HTTP to the topics that these selectors match, as for [`may_read`](Self::may_read).
     ///
-    /// Where the host knows its users by a cookie, it has to keep other sites' pages from publishing with it: a cookie that
-    /// is `SameSite=Lax` or `Strict` does. Publishing from the host's own code needs no grant.
+    /// A page may publish so if it is the host's own, or its origin is one of
+    /// [`publish_origins`](super::AuthConfig::publish_origins): other sites' pages cannot, although a browser adds the
+    /// host's cookies to what they send. Publishing from the host's own code needs no grant.
     #[must_use]
     pub fn may_publish<S: Into<Arc<str>>>(self, selectors: impl IntoIterator<Item = S>) -> Self {
         Self { publish: Some(grants(selectors)), ..self }
+    }
+
+    /// The same for a session: its streams can be ended together, as when somebody logs out. See
+    /// [`Server::end_streams`](crate::Server::end_streams).
+    #[must_use]
+    pub fn in_session(self, session: impl Into<Arc<str>>) -> Self {
+        let session = Some(session.into()).filter(|session| !session.is_empty());
+        Self { session, ..self }
+    }
+
+    /// The same with what its streams are for, whatever their clients ask for: see [`topics`](Self::topics). It does not grant
+    /// private updates.
+    #[must_use]
+    pub fn only_topics<S: Into<Arc<str>>>(self, selectors: impl IntoIterator<Item = S>) -> Self {
+        Self { topics: Some(selectors.into_iter().map(Selector::new).collect()), ..self }
     }
 
     /// The same until then: see [`expires_at`](Self::expires_at).
@@ -108,14 +125,13 @@ impl Identity {
 }
 
 impl fmt::Debug for Identity {
-    /// Without the session, whose name may be its secret.
+    /// Without the session, whose name may be its secret, and the payload.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity")
             .field("user", &self.user)
             .field("topics", &self.topics)
             .field("publish", &self.publish)
             .field("subscribe", &self.subscribe)
-            .field("payload", &self.payload)
             .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
     }

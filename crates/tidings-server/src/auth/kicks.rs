@@ -4,8 +4,11 @@
 //! Who uses one looks here whether it still counts.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
+
+use super::{AuthError, Identity};
 
 /// How many are remembered. Of what is older than all of them it is not known whether it still counts, so it does not.
 const MAX_REMEMBERED: usize = 1_024;
@@ -61,6 +64,30 @@ impl Kicks {
                 Kicked::User(kicked) => user == Some(kicked.as_str()),
                 Kicked::Session(kicked) => session == Some(kicked.as_str()),
             })
+    }
+}
+
+/// Somebody who was let in, and whether that still counts.
+#[derive(Clone)]
+pub(crate) struct Standing {
+    kicks: Arc<Kicks>,
+    /// Before anything was found out about them.
+    since: Moment,
+    user: Option<Arc<str>>,
+    session: Option<Arc<str>>,
+}
+
+impl Standing {
+    pub(crate) fn new(kicks: &Arc<Kicks>, since: Moment, identity: &Identity) -> Self {
+        let Identity { user, session, .. } = identity;
+        Self { kicks: Arc::clone(kicks), since, user: user.clone(), session: session.clone() }
+    }
+
+    /// # Errors
+    /// When they were thrown out since.
+    pub(crate) fn check(&self) -> Result<(), AuthError> {
+        let (user, session) = (self.user.as_deref(), self.session.as_deref());
+        if self.kicks.concern(self.since, user, session) { Err(AuthError::Kicked) } else { Ok(()) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::header::{AUTHORIZATION, COOKIE, ORIGIN, REFERER};
+use http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, REFERER};
 use http::request::Parts;
 use http::{HeaderValue, Method, Uri};
 
@@ -69,16 +69,31 @@ pub(crate) fn is_token_parameter(name: &str, value: &str) -> bool {
 }
 
 /// Whether the page that a publish comes from may publish, where a browser may have sent along what the application takes
-/// for proof: a cookie, which it does of itself, or a password that it knows, if it is a browser, which has an `Origin`.
+/// for proof: a cookie, which it does of itself, or a password that it knows, or its address, if it is a browser, which has an `Origin`.
 pub(crate) fn check_page(request: &Parts, rules: &CredentialRules) -> Result<(), AuthError> {
     let headers = &request.headers;
     let by_password = |value: &HeaderValue| {
         let scheme = value.as_bytes().split(|&byte| byte == b' ').next().unwrap_or_default();
         AMBIENT_SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known.as_bytes()))
     };
-    let may_be_ambient = headers.contains_key(COOKIE)
-        || (headers.contains_key(ORIGIN) && headers.get_all(AUTHORIZATION).iter().any(by_password));
+    // Without either, the application may go by the address, which a page's visitor has as well.
+    let mut shown = headers.get_all(AUTHORIZATION).iter();
+    let is_ambient = !headers.contains_key(AUTHORIZATION) || shown.any(by_password);
+    let may_be_ambient =
+        headers.contains_key(COOKIE) || (headers.contains_key(ORIGIN) && is_ambient);
     if may_be_ambient { check_origin(request, &rules.publish_origins) } else { Ok(()) }
+}
+
+/// Whether the page that a publish comes from is this host's own, or may publish. What is no page says no origin.
+pub(crate) fn check_own_page(request: &Parts, rules: &CredentialRules) -> Result<(), AuthError> {
+    let Some(origin) = request.headers.get(ORIGIN) else { return Ok(()) };
+    let host = request.headers.get(HOST).map(HeaderValue::as_bytes);
+    let host = host.or_else(|| request.uri.authority().map(|host| host.as_str().as_bytes()));
+    let page = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    let is_own = page.is_some_and(|(_, page)| {
+        host.is_some_and(|host| host.eq_ignore_ascii_case(page.as_bytes()))
+    });
+    if is_own { Ok(()) } else { check_origin(request, &rules.publish_origins) }
 }
 
 /// Whether a cookie can be called so: a token of RFC 9110, 5.6.2.

@@ -77,7 +77,8 @@ struct Bulk {
 }
 
 impl Bulk {
-    /// Reads the body to its end. It stops early when nobody waits for results any more, and when the token expires.
+    /// Reads the body to its end. It stops early when nobody waits for results any more, when the token expires, and when
+    /// its holder is thrown out.
     async fn run<B>(mut self, mut body: B)
     where
         B: http_body::Body<Data = Bytes> + Unpin,
@@ -88,6 +89,9 @@ impl Bulk {
             if self.publisher.expires_at.is_some_and(|end| Instant::now() >= end) {
                 let expired = Refusal::Auth(AuthError::Expired);
                 return self.end(lines.next_number(), &expired).await;
+            }
+            if let Err(kicked) = self.publisher.standing.check() {
+                return self.end(lines.next_number(), &Refusal::Auth(kicked)).await;
             }
             let piece = match frame {
                 Ok(Some(Ok(frame))) => match frame.into_data() {

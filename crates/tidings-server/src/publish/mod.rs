@@ -20,6 +20,7 @@ pub(crate) use draft::IdFault;
 pub(crate) use draft::{DraftError, DraftLimits};
 use json::JsonUpdates;
 
+use crate::auth::kicks::Standing;
 use crate::auth::{Identity, Role};
 use crate::body::Body;
 use crate::reject::Refusal;
@@ -118,12 +119,14 @@ struct Publisher {
     /// The request's idempotency key, within its scope: the token's `sub`. Users cannot use up one another's keys. All
     /// who have a token without `sub`, or none, share one scope. A key that is used again for another update is refused.
     key: Option<String>,
+    standing: Standing,
 }
 
 impl Publisher {
     fn new(call: &Call<'_>, identity: Identity) -> Result<Self, Refusal> {
         let what = "publish";
         let expires_at = identity.expiry();
+        let standing = call.standing(&identity);
         let grants = identity.publish.ok_or(Refusal::Forbidden { what })?;
         let requests = &call.shared().config.requests;
         let limits = DraftLimits {
@@ -133,7 +136,8 @@ impl Publisher {
         };
         let key = idempotency_key(call)?;
         let user = identity.user.as_deref().unwrap_or_default();
-        Ok(Self { grants, limits, expires_at, key: key.map(|key| format!("{user}\n{key}")) })
+        let key = key.map(|key| format!("{user}\n{key}"));
+        Ok(Self { grants, limits, expires_at, key, standing })
     }
 
     /// Every topic must be granted, or nothing is published (PUB-7).
@@ -161,6 +165,8 @@ impl Publisher {
         place: Option<usize>,
     ) -> Result<Receipt, Refusal> {
         self.check(&update)?;
+        // The body has taken its time.
+        self.standing.check()?;
         Ok(shared.hub.publish(self.keyed(update, place))?)
     }
 
@@ -175,6 +181,7 @@ impl Publisher {
         }
         let keyed =
             updates.into_iter().enumerate().map(|(place, update)| self.keyed(update, Some(place)));
+        self.standing.check()?;
         let receipts = shared.hub.publish_batch(keyed)?;
         let published: Vec<Published<'_>> =
             receipts.iter().map(|receipt| Published { id: &receipt.id }).collect();

@@ -20,7 +20,7 @@ use super::target::Target;
 use super::upstream;
 use crate::mercure::{CURSOR_PARAMETERS, HUB_PATH};
 
-/// How long the log is told of nothing more after it was told of a failure.
+/// How long the log is not told of a failure again.
 const TELLING_PAUSE: Duration = Duration::from_secs(1);
 /// The query parameter that may carry a hub's token.
 const TOKEN_PARAMETER: &str = "authorization";
@@ -49,7 +49,8 @@ pub(super) struct Relay {
     pub(super) channels: Channels,
     /// How many more upstream connections there may be.
     pub(super) room: Arc<Semaphore>,
-    told_at: Mutex<Option<Instant>>,
+    /// When the log was last told of a failure, and of which.
+    told: Mutex<Option<(Instant, &'static str)>>,
 }
 
 /// A relay, and where a request for one of its paths leads.
@@ -135,7 +136,7 @@ impl Relay {
             target,
             channels: Channels::default(),
             room: Arc::new(Semaphore::new(config.upstreams.min(Semaphore::MAX_PERMITS))),
-            told_at: Mutex::new(None),
+            told: Mutex::new(None),
             config,
         })
     }
@@ -160,11 +161,11 @@ impl Relay {
     /// Tells the log why an upstream gives no stream, and gives the same back. Where one fails many may ask for it: a
     /// line a second is enough.
     pub(super) fn tell(&self, error: UpstreamError) -> UpstreamError {
-        let mut told_at = self.told_at.lock();
-        if told_at.is_none_or(|at| at.elapsed() >= TELLING_PAUSE) {
-            *told_at = Some(Instant::now());
+        let (reason, detail) = (error.reason(), error.for_operators());
+        let mut told = self.told.lock();
+        if told.is_none_or(|(at, what)| what != reason || at.elapsed() >= TELLING_PAUSE) {
+            *told = Some((Instant::now(), reason));
             let (relay, upstream) = (self.config.path.as_str(), self.target.origin());
-            let (reason, detail) = (error.reason(), error.for_operators());
             warn!(relay, upstream, reason, detail, "the upstream gives no event stream");
         }
         error

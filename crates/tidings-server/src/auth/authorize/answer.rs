@@ -34,6 +34,9 @@ pub(super) struct Answer {
     pub(super) payload: Option<Arc<str>>,
 }
 
+/// What text may begin with, and JSON may not.
+const BOM: &[u8] = "\u{feff}".as_bytes();
+
 impl fmt::Debug for Answer {
     /// Without the session, whose name may be its secret, and the payload.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,8 +64,10 @@ impl Answer {
             if !matches!(body, b"" | b"null") {
                 answer.read_json(body)?;
             }
-        } else if body.starts_with(b"{") {
+        } else if body.starts_with(b"{") || body.starts_with(b"[") {
             return Err(AnswerError::Unlabelled);
+        } else if body.starts_with(b"<") || body.starts_with(BOM) {
+            return Err(AnswerError::WebPage);
         }
         Ok(answer)
     }
@@ -289,6 +294,8 @@ impl<'de> Deserialize<'de> for Members<'de> {
 pub(super) enum AnswerError {
     /// The body looks like JSON, and does not say so.
     Unlabelled,
+    /// The body is that of somebody who does not know of this question.
+    WebPage,
     NotJson {
         line: usize,
         column: usize,
@@ -334,6 +341,9 @@ impl fmt::Display for AnswerError {
         match self {
             Self::Unlabelled => f.write_str(
                 "its body looks like JSON, and its Content-Type is not application/json: say that it is, or send no body",
+            ),
+            Self::WebPage => f.write_str(
+                "its body looks like a web page: see that the URL is that of the callback, and answer with JSON or no body",
             ),
             Self::NotJson { line, column } => {
                 write!(f, "its body is not JSON at line {line}, column {column}")

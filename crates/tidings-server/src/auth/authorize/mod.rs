@@ -16,10 +16,11 @@ use http::StatusCode;
 use http::request::Parts;
 use moka::Expiry;
 use moka::future::Cache;
+use parking_lot::Mutex;
 use reqwest::{Client, ClientBuilder, Url, redirect};
 use tidings_hub::{Grants, Selector};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::warn;
 
 use self::answer::{Answer, AnswerError};
@@ -41,6 +42,8 @@ const KEPT_ANSWER_BYTES: usize = 512;
 const KEPT_PER_TEXT_BYTE: usize = 4;
 /// How often a question is asked whose answer is out of date as it comes.
 const MAX_ATTEMPTS: usize = 3;
+/// How long the log is not told of a failure again.
+const TELLING_PAUSE: Duration = Duration::from_secs(1);
 
 /// Asks the application.
 pub(super) struct Authorizer {
@@ -52,6 +55,8 @@ pub(super) struct Authorizer {
     /// None where nothing is kept.
     kept: Option<Cache<Digest, Arc<Allowance>>>,
     kicks: Arc<Kicks>,
+    /// When the log was last told that it gave no answer, and why.
+    told: Mutex<Option<(Instant, String)>>,
 }
 
 /// What the application allows.
@@ -108,7 +113,8 @@ impl Authorizer {
                 .build()
         });
         let room = Semaphore::new(MAX_QUESTIONS);
-        Ok(Self { client, url, timeout: config.timeout, room, kept, kicks })
+        let told = Mutex::new(None);
+        Ok(Self { client, url, timeout: config.timeout, room, kept, kicks, told })
     }
 
     /// Asks whether a client may do what it asks for, and who it is. `has_keys` says whether the hub has tokens of its own.
@@ -163,14 +169,28 @@ impl Authorizer {
     async fn ask(&self, question: Question<'_>) -> Result<Arc<Allowance>, AuthError> {
         let asked = self.kicks.now();
         let exchanged = timeout(self.timeout, self.exchange(question)).await;
-        match exchanged.unwrap_or(Err(Fault::Timeout(self.timeout))) {
+        let exchanged = exchanged.unwrap_or(Err(Fault::Timeout(self.timeout)));
+        if exchanged.is_ok() {
+            // The next failure is news.
+            self.told.lock().take();
+        }
+        match exchanged {
             Ok(Verdict::Allowed(answer, text_bytes)) => {
                 Ok(Arc::new(Allowance { identity: identity(answer), asked, text_bytes }))
             }
             Ok(Verdict::Unauthorized) => Err(AuthError::CallbackUnauthorized),
             Ok(Verdict::Forbidden) => Err(AuthError::CallbackForbidden),
             Err(fault) => {
-                warn!(place = self.place(), %fault, "the authorize callback gave no answer: the request is refused for now");
+                // When it is down everybody asks again and again: a line a second is enough.
+                let said = fault.to_string();
+                let mut told = self.told.lock();
+                let is_known = told
+                    .as_ref()
+                    .is_some_and(|(at, what)| *what == said && at.elapsed() < TELLING_PAUSE);
+                if !is_known {
+                    *told = Some((Instant::now(), said));
+                    warn!(place = self.place(), %fault, "the authorize callback gave no answer: requests are refused for now");
+                }
                 Err(AuthError::CallbackFailed)
             }
         }

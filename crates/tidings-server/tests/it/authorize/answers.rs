@@ -52,6 +52,14 @@ async fn refusals(server: &TestServer) -> [(u64, String); 2] {
 
 /// What the hub says in its log of an answer that is none.
 async fn failure(application: &Application, server: &TestServer, reply: Reply) -> String {
+    // A good answer between two that are none, so that the second is told of even if it is like the first. It is not one
+    // that is kept.
+    application.answer(Reply::status(204));
+    let good = format!("topic={}", application.count());
+    assert_eq!(
+        server.connect().await.subscribe(&good, &cookie("session=1")).await.head.status,
+        200
+    );
     application.answer(reply);
     drop(logged());
     let expected = (503, "callback_failed".to_owned());
@@ -196,8 +204,13 @@ async fn what_is_just_within_the_bounds_is_understood() {
         );
         drop(server.subscribe("topic=a", "").await);
     }
-    application.answer(Reply::status(200).with("content-type", "text/html").body("<p>hello {you}"));
+    application.answer(Reply::status(200).with("content-type", "text/plain").body("OK {you}"));
     drop(server.subscribe("topic=a", "").await);
+    // A page that a site has for whatever it does not know, or for logging in, lets nobody in.
+    for body in ["<!doctype html>", " <p>", "[\"news\"]", "\u{feff}{\"topics\":[]}"] {
+        application.answer(Reply::status(200).with("content-type", "text/html").body(body));
+        assert_eq!(refusals(&server).await, [(); 2].map(|()| (503, "callback_failed".to_owned())));
+    }
 }
 
 #[tokio::test]

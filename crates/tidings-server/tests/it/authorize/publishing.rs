@@ -113,3 +113,53 @@ async fn the_roles_are_decided_each_on_its_own() {
     let head = "GET /events?topic=a HTTP/1.1\r\nAuthorization: Basic YTpi";
     refused(&server.request(head, b"").await, 403, "callback_forbidden");
 }
+
+/// A page in a visitor's browser has the visitor's address, and that may be all that the application goes by.
+#[tokio::test]
+async fn a_page_cannot_publish_by_its_visitors_address() {
+    let application = Application::answering(Reply::json(&json!({"publish": ["a"]}))).await;
+    let (server, _) = application.hub().await;
+    let evil = publish(&server, &["Origin: https://evil.example"], "topic=a").await;
+    refused(&evil, 401, "origin_not_allowed");
+    assert_eq!(application.count(), 0);
+    assert_eq!(publish(&server, &["Origin: https://app.example"], "topic=a").await.status, 200);
+    // What only a script can set is no browser's doing.
+    let script = ["Origin: https://evil.example", "Authorization: Bearer its-own"];
+    assert_eq!(publish(&server, &script, "topic=a").await.status, 200);
+}
+
+/// A long body went on publishing after its sender had been thrown out.
+#[tokio::test]
+async fn who_is_thrown_out_publishes_nothing_more() {
+    let reply = json!({"user": "ann", "publish": ["a"]});
+    let application = Application::answering(Reply::json(&reply)).await;
+    let (server, admin) = application.hub().await;
+    let bearer = "Authorization: Bearer anns";
+    // A form whose last byte is not there yet.
+    let mut slow = server.connect().await;
+    let head = format!(
+        "POST /events HTTP/1.1\r\nHost: localhost\r\n{FORM}\r\n{bearer}\r\nContent-Length: 7\r\n\r\ntopic="
+    );
+    slow.send(head.as_bytes()).await;
+    application.was_asked(1).await;
+    // NDJSON of which the first line is published.
+    let mut bulk = server.connect().await;
+    let head = format!(
+        "POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n{bearer}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
+    bulk.send(head.as_bytes()).await;
+    let line = |id: &str| {
+        let line = format!("{{\"topic\":\"a\",\"id\":\"{id}\"}}\n");
+        format!("{:x}\r\n{line}\r\n", line.len())
+    };
+    bulk.send(line("1").as_bytes()).await;
+    bulk.head().await.unwrap();
+    assert!(String::from_utf8(bulk.piece().await.unwrap()).unwrap().contains("\"id\":\"1\""));
+    assert_eq!(super::ending::end(admin, "/kick?user=ann").await, 0);
+    slow.send(b"a").await;
+    refused(&slow.answer().await, 503, "kicked");
+    bulk.send(line("2").as_bytes()).await;
+    let refusal = String::from_utf8(bulk.piece().await.unwrap()).unwrap();
+    assert!(refusal.contains("\"error\":\"kicked\""), "{refusal}");
+    assert_eq!(server.server.hub().stats().published, 1);
+}

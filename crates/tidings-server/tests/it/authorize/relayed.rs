@@ -65,3 +65,20 @@ async fn what_the_application_narrows_a_stream_to_goes_for_a_relays_path_too() {
     feed.send("data: 1\n\n").await;
     assert_eq!(allowed.data(1).await, ["1"]);
 }
+
+/// The call waited for the upstream's answer, and said after 5 seconds that it had failed.
+#[tokio::test]
+async fn who_waits_for_an_upstream_is_thrown_out_at_once() {
+    for relay in [Upstream::relay, Upstream::per_client] {
+        let (application, upstream) = (application().await, Upstream::start().await);
+        let (server, admin) = relaying(&application, relay(&upstream, PATH)).await;
+        let mut client = server.connect().await;
+        let request = format!("GET {PATH} HTTP/1.1\r\n{}", cookie("ann/1"));
+        client.send_request(request.trim_end(), b"").await;
+        let asked = upstream.asked().await;
+        assert_eq!(end(admin, "/kick?user=ann").await, 1);
+        let answer = client.answer().await;
+        assert_eq!((answer.status, &answer.json()["reason"]), (503, &json!("kicked")));
+        drop(asked);
+    }
+}

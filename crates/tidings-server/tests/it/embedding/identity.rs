@@ -120,3 +120,37 @@ async fn an_identity_that_ends_ends_its_streams_and_opens_no_more() {
     let left = format!("{FORM}Cookie: session=left\r\n");
     assert_eq!(host.answer("POST /live", &left, "topic=news&data=1").await.status, 401);
 }
+
+/// The cookie that says who asks is sent along whichever page makes the request.
+#[tokio::test]
+async fn other_sites_pages_cannot_publish_with_the_hosts_cookie() {
+    let auth = AuthConfig {
+        anonymous: true,
+        publish_origins: vec!["https://app.example".to_owned()],
+        ..AuthConfig::default()
+    };
+    let config = ServerConfig { auth, ..config() };
+    let host = Host::start_with(HubConfig::default(), config, Tells::Nothing).await;
+    let publish = async |origin: &str| {
+        let headers = format!("{FORM}Cookie: session=editor\r\n{origin}");
+        host.answer("POST /live", &headers, "topic=news&data=1").await.status
+    };
+    // The requests' own host is `localhost`.
+    for origin in ["", "Origin: http://localhost\r\n", "Origin: https://app.example\r\n"] {
+        assert_eq!(publish(origin).await, 200, "{origin}");
+    }
+    for origin in ["https://evil.example", "http://localhost:81", "null", "http://sub.localhost"] {
+        assert_eq!(publish(&format!("Origin: {origin}\r\n")).await, 401, "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_may_say_what_a_stream_is_for() {
+    let host = Host::start().await;
+    let mut stream = host.subscribe("/live", "Cookie: session=viewer\r\n").await;
+    host.server.hub().publish(Update::new("other", "0")).unwrap();
+    host.server.hub().publish(Update::new("news", "1")).unwrap();
+    assert_sees(&mut stream, &["1"]).await;
+    let nothing = host.answer("GET /live?topic=news", "Cookie: session=outcast\r\n", "").await;
+    assert_eq!((nothing.status, nothing.json()["reason"].as_str()), (403, Some("forbidden")));
+}

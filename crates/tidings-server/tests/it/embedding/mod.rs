@@ -59,6 +59,8 @@ async fn vouch(mut request: Request, next: Next) -> Response {
             "editor" => alice.may_publish(["news"]),
             "leaving" => alice.until(now + Duration::from_secs(1)),
             "left" => alice.until(now - Duration::from_secs(1)),
+            "viewer" => alice.only_topics(["news"]),
+            "outcast" => alice.only_topics([""; 0]),
             _ => alice,
         };
         request.extensions_mut().insert(identity);
