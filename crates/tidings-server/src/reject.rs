@@ -204,7 +204,7 @@ impl fmt::Display for Refusal {
     /// What happened and what to do, for the problem body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotFound => f.write_str("nothing is served at this path: subscribe and publish at /.well-known/mercure or /events"),
+            Self::NotFound => f.write_str("nothing is served at this path: subscribe and publish at /.well-known/mercure or /events, or ask for a path that is relayed as it is written"),
             Self::MethodNotAllowed { allow } => write!(f, "the method is not served here: use {allow}"),
             Self::Auth(error) => error.fmt(f),
             Self::Forbidden { what } => write!(f, "no grant to {what}: ask for a token whose claims cover it, or have the application's answer cover it"),

@@ -69,10 +69,10 @@ to standard error. Exits with 1 when the hub refuses for good.";
 
 const TOKEN_EXAMPLES: &str = "\
 Examples:
-  tidings token --key 'my secret' --publish '*'
-  TIDINGS_KEY='my secret' tidings token --subscribe 'users/1/{any}' --sub alice
+  tidings token --key \"$KEY\" --publish '*'
+  TIDINGS_KEY=\"$KEY\" tidings token --subscribe 'users/1/{any}' --sub alice
   tidings token --key \"$(cat key.pem)\" --alg ES256 --publish news --expires 10m
-  tidings token --key 'my secret' --subscribe '*' --payload '{\"name\": \"Alice\"}'";
+  tidings token --key \"$KEY\" --subscribe '*' --payload '{\"name\": \"Alice\"}'";
 
 const CONFIG_EXAMPLES: &str = "\
 Examples:
@@ -260,6 +260,9 @@ pub(crate) struct TokenArgs {
     /// Who the holder is: limits per user go by it.
     #[arg(long, value_name = "USER")]
     pub(crate) sub: Option<String>,
+    /// The session: its streams can be ended together.
+    #[arg(long, value_name = "SESSION")]
+    pub(crate) sid: Option<String>,
     /// For how long the token is good; 0s is for ever.
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
     pub(crate) expires: Duration,

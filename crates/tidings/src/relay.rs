@@ -58,6 +58,7 @@ pub(crate) fn config(relay: &Relay) -> anyhow::Result<RelayConfig> {
             RelayHeader::Variable(variable) => {
                 let what = || format!("the header {name} of the relay at {path} needs {variable}");
                 let text = env::var(variable).with_context(what)?;
+                anyhow::ensure!(!text.trim().is_empty(), "{}: it is empty", what());
                 HeaderValue::from_str(text.trim()).with_context(what)?
             }
         };

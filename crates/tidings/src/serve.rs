@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 use tidings_hub::{Hub, HubConfig, Limits, Retention, Update};
 use tidings_server::{
-    RequestLimits, Server, ServerConfig, StreamConfig, TrustedProxies, auth, bind,
+    RelayMode, RequestLimits, Server, ServerConfig, StreamConfig, TrustedProxies, auth, bind,
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -110,7 +110,11 @@ async fn run(config: Config, demo: Option<Demo>) -> anyhow::Result<()> {
     for relay in &config.relays {
         // Without the query, which may hold a secret.
         let url = relay.config.url.split('?').next().unwrap_or_default();
-        info!(path = relay.config.path, url, mode = ?relay.config.mode, "relaying");
+        let mode = match relay.config.mode {
+            RelayMode::Shared => "shared",
+            RelayMode::PerClient => "per-client",
+        };
+        info!(path = relay.config.path, url, mode, "relaying");
     }
     if config.dashboard {
         writeln!(

@@ -47,8 +47,10 @@ fn claims(arguments: &TokenArgs, now: Duration) -> Value {
     if !arguments.expires.is_zero() {
         claims.insert("exp".to_owned(), json!(now.saturating_add(arguments.expires).as_secs()));
     }
-    if let Some(user) = &arguments.sub {
-        claims.insert("sub".to_owned(), json!(user));
+    for (name, value) in [("sub", &arguments.sub), ("sid", &arguments.sid)] {
+        if let Some(value) = value {
+            claims.insert(name.to_owned(), json!(value));
+        }
     }
     Value::Object(claims)
 }

@@ -188,6 +188,8 @@ impl Authenticator {
                     let keys = keys.as_ref().ok_or(AuthError::NoKey)?;
                     identity(&keys.verify(&credential, now).await?)
                 }
+                // Where there is no key no token helps.
+                None if keys.is_none() && open.is_none() => Err(AuthError::NoKey),
                 None => open.ok_or(AuthError::MissingToken),
             },
         }

@@ -111,14 +111,20 @@ impl fmt::Display for AuthError {
             Self::UnsupportedCritical => "the token demands extensions that are not supported",
             Self::BadSignature => "the token's signature does not match the key",
             Self::UnknownKey => "the token's key is not in the key set",
-            Self::NoKey => "no key is configured to verify the token",
+            Self::NoKey => {
+                "no key is configured to verify a token, so no token helps: set auth.publisher_key or auth.subscriber_key; a program that embeds the hub puts an Identity into the request"
+            }
             Self::Expired => "the token has expired",
             Self::NotYetValid => "the token is not valid yet",
             Self::BadClaims { claim } => {
                 return write!(f, "the token's claim {claim} has the wrong shape");
             }
-            Self::OriginMissing => "the request has neither Origin nor Referer",
-            Self::OriginNotAllowed => "the request's origin may not publish",
+            Self::OriginMissing => {
+                "the request has neither Origin nor Referer: to publish with a cookie send one that auth.publish_origins lists"
+            }
+            Self::OriginNotAllowed => {
+                "the request's origin may not publish: auth.publish_origins does not list it"
+            }
             Self::KeysUnavailable => "the key set is not available",
             Self::CallbackUnauthorized => {
                 "the application behind auth.authorize_url does not know who this is: log in there"
@@ -133,7 +139,7 @@ impl fmt::Display for AuthError {
                 "the application behind auth.authorize_url does not say what may be published: it has to answer with `publish`, the list of topics, as JSON or in X-Tidings-Publish"
             }
             Self::CallbackFailed => {
-                "the application behind auth.authorize_url could not be asked: try again; the hub's log says what is wrong"
+                "the application behind auth.authorize_url gave no answer that the hub understands: try again; the hub's log says what is wrong"
             }
             Self::Kicked => "the streams of this user or session were just ended: try again",
         })

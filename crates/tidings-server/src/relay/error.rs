@@ -92,6 +92,7 @@ impl fmt::Display for UpstreamError {
             Self::Unreachable { .. } => f.write_str("the upstream cannot be reached: see that it runs, and that the relay's url is right"),
             Self::NoAnswer => f.write_str("the upstream did not answer in time: it must send the head of its answer before its first event, or the relay's answer_timeout must be longer"),
             Self::Ended => f.write_str("the upstream says that no more events come"),
+            Self::Refused(status) if matches!(status.as_u16(), 404 | 410) => write!(f, "the upstream refuses with {status}: see that the relay's url is right"),
             Self::Refused(status) => write!(f, "the upstream refuses with {status}: a shared relay sends it no credentials but those of its headers setting, a per-client relay those of the client"),
             Self::Failed(status) => write!(f, "the upstream has failed with {status}"),
             Self::NotEventStream { content_type: Some(content_type) } => write!(f, "the upstream's answer is {content_type:?}, not text/event-stream: see that the relay's url is that of its event stream"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
+use matchit::InsertError;
 use parking_lot::Mutex;
 use reqwest::{Client, Url};
 use tokio::sync::Semaphore;
@@ -76,7 +77,14 @@ impl Relays {
             if is_the_hubs(&path) {
                 return Err(fault("this path is the hub's own".to_owned()));
             }
-            router.insert(&path, Arc::new(relay)).map_err(|error| fault(error.to_string()))?;
+            router.insert(&path, Arc::new(relay)).map_err(|error| {
+                fault(match error {
+                    InsertError::Conflict { with } => {
+                        format!("another relay answers at {with}: give one of them another path")
+                    }
+                    error => error.to_string(),
+                })
+            })?;
         }
         Ok(Self(router))
     }

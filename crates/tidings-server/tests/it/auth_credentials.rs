@@ -283,7 +283,7 @@ async fn a_token_without_a_key_to_verify_it_is_refused() {
         assert_eq!(error, AuthError::NoKey);
     }
     let error = hub.authenticate(Subscriber, &get(&[]), now()).await.unwrap_err();
-    assert_eq!(error, AuthError::MissingToken);
+    assert_eq!(error, AuthError::NoKey);
 }
 
 #[tokio::test]

@@ -73,7 +73,8 @@ impl fmt::Display for ConfigError {
             ),
             Self::NoSubscriberKey => f.write_str(
                 "nothing says who may subscribe: set TIDINGS_AUTH_SUBSCRIBER_KEY (or auth.subscriber_key or \
-                 auth.subscriber_jwks_url, or auth.authorize_url), or TIDINGS_AUTH_ANONYMOUS=true to let everyone read what is public",
+                 auth.subscriber_jwks_url, or auth.authorize_url), or TIDINGS_AUTH_ANONYMOUS=true to let everyone read what is public; a hub that only relays may have \
+                 access = \"anyone\" at each relay",
             ),
             Self::DevNotLoopback { name, address } => write!(
                 f,

@@ -147,6 +147,12 @@ impl Config {
             self.warnings
                 .push("auth.anonymous is not used: auth.authorize_url stands before it".to_owned());
         }
+        for relay in self.relays.iter().filter(|relay| relay.config.path.contains("/:")) {
+            self.warnings.push(format!(
+                "`/:` in the relay's path {} stands for itself: a part that varies is written {{name}}",
+                relay.config.path
+            ));
+        }
         if self.relays.iter().any(|relay| relay.config.path == EVENTS_PATH) {
             self.warnings.push(format!(
                 "a relay is at {EVENTS_PATH}: to subscribe to the hub itself, use /.well-known/mercure"

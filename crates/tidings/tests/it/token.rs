@@ -49,6 +49,8 @@ fn a_token_grants_what_was_asked_for_and_ends_when_asked() {
         "*",
         "--sub",
         "alice",
+        "--sid",
+        "session 7",
         "--expires",
         "10m",
         "--payload",
@@ -61,6 +63,7 @@ fn a_token_grants_what_was_asked_for_and_ends_when_asked() {
     let mercure =
         json!({"publish": ["a", "b/{id}"], "subscribe": ["*"], "payload": {"name": "Alice"}});
     assert_eq!((&claims["mercure"], &claims["sub"]), (&mercure, &json!("alice")));
+    assert_eq!(claims["sid"], "session 7");
     let issued = claims["iat"].as_u64().unwrap();
     assert!((before..=now()).contains(&issued));
     assert_eq!(claims["exp"], issued + 600);

@@ -43,7 +43,7 @@ async fn without_the_hosts_word_nobody_may_do_anything_by_default() {
     let config = ServerConfig { auth, ..config() };
     let host = Host::start_with(HubConfig::default(), config, Tells::Nothing).await;
     let read = host.answer("GET /live?topic=news", "", "").await;
-    assert_eq!((read.status, read.json()["reason"].as_str()), (401, Some("missing_token")));
+    assert_eq!((read.status, read.json()["reason"].as_str()), (401, Some("no_key")));
     let published = host.answer("POST /live", FORM, "topic=news&data=1").await;
     assert_eq!(published.status, 401);
     let list = host.answer("GET /.well-known/mercure/subscriptions", "", "").await;

@@ -189,7 +189,10 @@ async fn relays_that_cannot_be_are_refused_at_the_start() {
         (vec![relay("/a", "http://127.0.0.1/a/{id}")], "{id}"),
         (vec![relay("/.well-known/mercure/x", "http://127.0.0.1/a")], "the hub's own"),
         (vec![relay("/a/{", "http://127.0.0.1/a")], "/a/{"),
-        (vec![good(), relay("/a/{name}", "http://127.0.0.1/a")], "/a/{name}"),
+        (
+            vec![good(), relay("/a/{name}", "http://127.0.0.1/a")],
+            "another relay answers at /a/{id}",
+        ),
         (
             vec![RelayConfig { mode: RelayMode::PerClient, snapshot: 1, ..good() }],
             "for a shared relay",

@@ -153,6 +153,12 @@ fn a_relay_at_the_hubs_short_path_is_warned_of() {
 }
 
 #[test]
+fn another_frameworks_pattern_is_warned_of() {
+    let warnings = resolve("url = 'http://127.0.0.1:8000/users/:id/events'").warnings.join("\n");
+    assert!(warnings.contains("is written {name}"), "{warnings}");
+}
+
+#[test]
 fn flags_make_a_relay_too() {
     let mut table = RelayTable::new(Origin::Flag("relay"));
     table.set("relay.url", "http://127.0.0.1:8000/api/events", "URL").unwrap();
