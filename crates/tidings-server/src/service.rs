@@ -90,6 +90,8 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Self { server, routing } = self.clone();
         let peer = request.extensions_mut().remove::<Peer>().unwrap_or_default();
+        // A host may put the same one into every request; why one stream ended is nothing to the others.
+        let peer = Peer { address: peer.address, ..Peer::default() };
         Box::pin(async move { Ok(server.answer(request, peer, routing).await) })
     }
 }
