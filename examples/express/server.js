@@ -1,6 +1,6 @@
 // An Express app that leaves its event streams to a hub: it publishes from its handlers, and lets browsers in.
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import cookieParser from 'cookie-parser';
 import express from 'express';
@@ -19,7 +19,7 @@ const clients = new Set();
 
 const app = express();
 app.disable('x-powered-by');
-app.use(express.static(join(import.meta.dirname, 'public')));
+app.use(express.static(fileURLToPath(new URL('public', import.meta.url))));
 app.use(express.json(), cookieParser());
 
 app.post('/login', (req, res) => {

@@ -1,6 +1,6 @@
 // A Fastify app that leaves its event streams to a hub: it publishes from its handlers, and lets browsers in.
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import cookie from '@fastify/cookie';
 import files from '@fastify/static';
@@ -25,7 +25,7 @@ const clients = new Set();
 
 const app = fastify({ ajv: { customOptions: { coerceTypes: false } } });
 await app.register(cookie);
-await app.register(files, { root: join(import.meta.dirname, 'public') });
+await app.register(files, { root: fileURLToPath(new URL('public', import.meta.url)) });
 await app.register(hub, { url: HUB_URL, key: HUB_KEY });
 
 app.setErrorHandler((error, request, reply) => {

@@ -6,6 +6,7 @@
 )]
 
 mod fuzz;
+mod node;
 mod run;
 mod setup;
 mod steps;

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 
 use crate::{
+    node,
     steps::Outcome,
     workspace::{Workspace, output, run},
 };
@@ -46,6 +47,7 @@ pub(crate) fn install(workspace: &Workspace) -> Result<Outcome> {
     } else {
         install_packages(workspace, &missing)?;
     }
+    node::install(workspace)?;
     Ok(Outcome::Passed)
 }
 

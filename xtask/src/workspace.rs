@@ -8,6 +8,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use crate::node;
+
 /// The checked-out project.
 #[derive(Debug)]
 pub(crate) struct Workspace {
@@ -42,6 +44,14 @@ impl Workspace {
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.root);
+        if let Some(programs) = node::programs(&self.root) {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let folders = std::iter::once(programs).chain(std::env::split_paths(&path));
+            // Only a folder with a `:` in its name cannot be joined: that stays as it is.
+            if let Ok(path) = std::env::join_paths(folders) {
+                command.env("PATH", path);
+            }
+        }
         if std::env::var_os("CI").is_some_and(|ci| !ci.is_empty()) {
             // The test harness has no variable of its own, but it asks the terminal's description.
             command.env("CARGO_TERM_COLOR", "never").env("TERM", "dumb");
