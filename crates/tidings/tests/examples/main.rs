@@ -66,6 +66,19 @@ macro_rules! examples {
     )*};
 }
 
+/// Each app is a whole to copy, so each has the page in its folder; a change of one is a change of all.
+#[test]
+fn every_app_has_the_same_page() {
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
+    let page = |path: &str| std::fs::read_to_string(format!("{examples}/{path}")).unwrap();
+    let express = page("express/public/index.html");
+    for app in ["fastify", "fastapi", "axum", "actix-web"] {
+        assert!(page(&format!("{app}/public/index.html")) == express, "{app}");
+    }
+    let spring = page("spring-webflux/src/main/resources/static/index.html");
+    assert!(spring == express, "spring-webflux");
+}
+
 // name: folder in `examples`, where its hub is
 examples! {
     express: "express", Hub::Beside;
