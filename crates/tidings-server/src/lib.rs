@@ -31,6 +31,7 @@ mod documented;
 mod drain;
 mod error;
 mod headers;
+mod http_client;
 mod http_connection;
 mod kick;
 mod lag;
@@ -50,6 +51,7 @@ mod sockets;
 mod stream;
 mod subscribe;
 mod subscriptions;
+mod told;
 
 pub use acceptor::bind;
 pub use address::TrustedProxies;

@@ -7,11 +7,15 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
-use tidings_hub::{Announcer, Epoch, Hub, HubConfig, Subscriber};
+use tidings_hub::{
+    Announcer, Epoch, Grants, Hub, HubConfig, Resume, Selector, Subscriber, SubscriberId,
+    Subscription,
+};
+use tokio::time::Instant;
 use tracing::field::display;
 use tracing::{debug, info};
 
-use crate::address::client_address;
+use crate::address::{client_address, limit_key};
 use crate::auth::kicks::{Moment, Standing};
 use crate::auth::{AuthError, Authenticator, Identity, Role};
 use crate::bodies::Bodies;
@@ -27,6 +31,7 @@ use crate::peer::Peer;
 use crate::reject::Refusal;
 use crate::relay::Relays;
 use crate::router::{self, Routing};
+use crate::script::Script;
 
 /// A hub with its HTTP edge. Clones are the same server.
 #[derive(Clone, Debug)]
@@ -43,7 +48,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) bodies: Arc<Bodies>,
     pub(crate) relays: Relays,
-    pub(crate) started_at: tokio::time::Instant,
+    pub(crate) started_at: Instant,
 }
 
 impl Server {
@@ -74,7 +79,7 @@ impl Server {
             metrics: Arc::new(Metrics::new()),
             bodies: Arc::default(),
             relays,
-            started_at: tokio::time::Instant::now(),
+            started_at: Instant::now(),
         })))
     }
 
@@ -184,6 +189,37 @@ impl Call<'_> {
         }
         let authenticator = &self.shared().authenticator;
         Ok(authenticator.identify_watcher(self.parts, self.address).await?)
+    }
+
+    /// Whom a stream for this request is for.
+    pub(crate) fn subscriber(
+        &self,
+        identity: Identity,
+        selectors: Vec<Selector>,
+        grants: Grants,
+    ) -> Result<Subscriber, Refusal> {
+        Ok(Subscriber {
+            id: SubscriberId::random().map_err(|_| Refusal::Internal)?,
+            selectors,
+            grants,
+            user: identity.user,
+            session: identity.session,
+            address: self.address.map(limit_key),
+            payload: identity.payload,
+        })
+    }
+
+    /// What a stream for this request says, and when it ends. Counts it as open.
+    pub(crate) fn script(
+        &self,
+        subscription: &Subscription,
+        resume: Resume,
+        expires_at: Option<Instant>,
+    ) -> Script {
+        let (shared, subscriber) = (self.shared(), subscription.subscriber().id);
+        debug!(%subscriber, address = self.address.map(display), ?resume, "stream opened");
+        let (config, fate) = (&shared.config.stream, self.fate.clone());
+        Script::new((subscriber, resume), config, expires_at, fate, Arc::clone(&shared.metrics))
     }
 
     /// Whoever was thrown out since the request came was let in by what was true before.

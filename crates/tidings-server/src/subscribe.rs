@@ -4,18 +4,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response};
-use tidings_hub::{Grants, Resume, Start, SubscribeError, Subscriber, SubscriberId, Subscription};
+use tidings_hub::{Grants, Resume, Start, SubscribeError, Subscription};
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::warn;
 
-use crate::address::limit_key;
 use crate::auth::{AuthError, Role};
 use crate::body::Body;
 use crate::headers::set_stream_headers;
 use crate::mercure::{EARLIEST, LAST_EVENT_ID, SubscribeQuery};
 use crate::reject::Refusal;
 use crate::relay::Lease;
-use crate::script::Script;
 use crate::server::Call;
 use crate::stream::EventStream;
 
@@ -26,7 +24,7 @@ const STREAM_HEADERS: usize = 12;
 pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
     let shared = call.shared();
     // Authorisation first: a stranger learns nothing about parameters (SUB-3).
-    let identity = call.identify(Role::Subscriber).await?;
+    let mut identity = call.identify(Role::Subscriber).await?;
     let query = call.parts.uri.query().unwrap_or_default();
     let max_selectors = shared.hub_config.limits.selectors;
     let topics_are_given = identity.topics.is_some();
@@ -34,19 +32,13 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
         return Err(AuthError::NoTopics.into());
     }
     let expires_at = identity.expiry();
-    let query = SubscribeQuery::parse(query, &call.parts.headers, max_selectors, identity.topics)?;
+    let topics = identity.topics.take();
+    let query = SubscribeQuery::parse(query, &call.parts.headers, max_selectors, topics)?;
     if call.parts.method == Method::HEAD {
         return Ok(head_only());
     }
-    let subscriber = Subscriber {
-        id: SubscriberId::random().map_err(|_| Refusal::Internal)?,
-        selectors: query.selectors,
-        grants: identity.subscribe.unwrap_or_else(Grants::none),
-        user: identity.user,
-        session: identity.session,
-        address: call.address.map(limit_key),
-        payload: identity.payload,
-    };
+    let grants = identity.subscribe.clone().unwrap_or_else(Grants::none);
+    let subscriber = call.subscriber(identity, query.selectors, grants)?;
     let start = match query.cursor.as_deref() {
         None => Start::Live,
         Some(EARLIEST) => Start::Earliest,
@@ -93,19 +85,11 @@ pub(crate) struct Opened {
 /// The stream that answers.
 pub(crate) fn stream(call: &Call<'_>, opened: Opened) -> Response<Body> {
     let Opened { subscription, resume, cursor, expires_at, greeting, lease } = opened;
-    debug!(subscriber = %subscription.subscriber().id, address = call.address.map(display), ?resume, "stream opened");
-    let shared = call.shared();
-    let mut script = Script::new(
-        (subscription.subscriber().id, resume),
-        &shared.config.stream,
-        expires_at,
-        call.fate.clone(),
-        shared.metrics.clone(),
-    );
+    let mut script = call.script(&subscription, resume, expires_at);
     if let Some(lease) = lease {
         script = script.relayed(greeting, lease);
     }
-    let stream = EventStream::new(subscription, script, Arc::clone(&shared.bodies));
+    let stream = EventStream::new(subscription, script, Arc::clone(&call.shared().bodies));
     let mut response = stream_response(Body::stream(stream));
     if let Some(reached) = cursor.and_then(|cursor| reached(resume, &cursor)) {
         response.headers_mut().insert(LAST_EVENT_ID, reached);

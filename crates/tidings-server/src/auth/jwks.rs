@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use reqwest::{Client, ClientBuilder, Url, redirect};
+use reqwest::{Client, Url, redirect};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::jwk::{Jwks, Lookup};
 use super::token::Token;
 use super::{AuthError, VerificationKey};
+use crate::http_client;
 
 /// The largest document that is read.
 const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
@@ -195,19 +196,13 @@ impl Source {
                 Ok(Self::File(path))
             }
             "http" | "https" => {
-                let build = |builder: ClientBuilder| {
+                let client = http_client::build(url.scheme(), Vec::new(), |builder| {
                     builder
                         .redirect(redirect::Policy::limited(MAX_REDIRECTS))
                         .https_only(url.scheme() == "https")
                         // The next fetch is minutes away.
                         .pool_max_idle_per_host(0)
-                        .build()
-                };
-                let client = match build(Client::builder()) {
-                    // A small container has no certificates, and plain HTTP needs none.
-                    Err(_) if url.scheme() == "http" => build(Client::builder().tls_certs_only([])),
-                    built => built,
-                };
+                });
                 let client = client.map_err(|error| KeySetError::new(Cause::Http(error)))?;
                 Ok(Self::Http { client, url })
             }

@@ -107,7 +107,6 @@ impl Channel {
         let Newcomer { subscriber, cursor, replay, return_time } = newcomer;
         // Held meanwhile: the channel opens, and the snapshot grows, before it or after it.
         let snapshot = self.snapshot.lock();
-        self.arrivals.fetch_add(1, Ordering::Relaxed);
         let status = self.status.borrow().clone();
         let (start, greeting) = match (cursor, status) {
             (Some(id), _) if id == EARLIEST => (Start::Earliest, None),
@@ -127,7 +126,9 @@ impl Channel {
         };
         let selectors = vec![self.selector.clone()];
         let subscriber = Subscriber { selectors, grants: self.grants.clone(), ..subscriber };
-        Ok((hub.subscribe(subscriber, start)?, greeting))
+        let subscription = hub.subscribe(subscriber, start)?;
+        self.arrivals.fetch_add(1, Ordering::Relaxed);
+        Ok((subscription, greeting))
     }
 
     /// The upstream has answered, after what is at `since`.

@@ -25,7 +25,7 @@ pub(crate) use pass_through::PassThrough;
 pub(crate) use routes::{Relays, Route};
 
 use http::Response;
-use tidings_hub::{Grants, Selector};
+use tidings_hub::{CloseReason, Grants, Selector, SubscribeError, Subscription};
 
 use crate::auth::{Identity, Role};
 use crate::body::Body;
@@ -58,6 +58,26 @@ async fn identify(call: &Call<'_>, access: RelayAccess, topic: &str) -> Result<I
         return Err(Refusal::Forbidden { what: "read this path" });
     }
     Ok(identity)
+}
+
+/// Waits for the upstream on behalf of a newcomer that has its subscription already, for as long as that is not to end.
+async fn while_wanted<T>(
+    call: &Call<'_>,
+    subscription: &mut Subscription,
+    waiting: impl Future<Output = T>,
+) -> Result<T, Refusal> {
+    call.check_not_kicked(subscription.subscriber())?;
+    tokio::select! {
+        biased;
+        outcome = waiting => Ok(outcome),
+        reason = subscription.told_to_end() => {
+            call.check_not_kicked(subscription.subscriber())?;
+            Err(match reason {
+                CloseReason::Drain => SubscribeError::Closed.into(),
+                _ => Refusal::Internal,
+            })
+        }
+    }
 }
 
 /// The selector of exactly one topic. A relay's topics hold no `{` and begin with `/`, so it is neither a template nor `*`.

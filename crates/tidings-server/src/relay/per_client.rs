@@ -7,21 +7,18 @@ use http::header::{
     USER_AGENT,
 };
 use http::{Method, Response};
-use tidings_hub::{Grants, Resume, Start, Subscriber, SubscriberId};
-use tracing::debug;
+use tidings_hub::{Grants, Resume, Start};
 
 use super::error::UpstreamError;
 use super::exactly;
 use super::pass_through::PassThrough;
 use super::routes::Route;
-use super::shared::refusal;
 use super::upstream::{self, Answer, Question};
-use crate::address::limit_key;
+use super::while_wanted;
 use crate::auth::Identity;
 use crate::body::Body;
 use crate::mercure::LAST_EVENT_ID;
 use crate::reject::Refusal;
-use crate::script::Script;
 use crate::server::Call;
 use crate::subscribe::{head_only, stream_response};
 
@@ -52,43 +49,21 @@ pub(super) async fn answer(
     let relay = &route.relay;
     let expires_at = identity.expiry();
     // Nothing of it comes from the log. It is what limits count, what is listed as active, and what a drain ends.
-    let subscriber = Subscriber {
-        id: SubscriberId::random().map_err(|_| Refusal::Internal)?,
-        selectors: vec![exactly(&topic)],
-        grants: Grants::none(),
-        user: identity.user,
-        session: identity.session,
-        address: call.address.map(limit_key),
-        payload: identity.payload,
-    };
+    let subscriber = call.subscriber(identity, vec![exactly(&topic)], Grants::none())?;
     let mut subscription = shared.hub.subscribe(subscriber, Start::Live)?;
-    call.check_not_kicked(subscription.subscriber())?;
     let limit = relay.config.upstreams;
     let room = Arc::clone(&relay.room).try_acquire_owned();
     let room = room.map_err(|_| UpstreamError::Limit { limit })?;
     let question = Question { headers: passed_headers(call), last_event_id: None };
     let (own, patience) = (&relay.config.headers, relay.config.answer_timeout);
     let asked = upstream::ask(&relay.client, route.url.clone(), own, &question, patience);
-    let asked = tokio::select! {
-        asked = asked => asked,
-        reason = subscription.told_to_end() => {
-            call.check_not_kicked(subscription.subscriber())?;
-            return Err(refusal(reason));
-        }
-    };
+    let asked = while_wanted(call, &mut subscription, asked).await?;
     let Answer { response: answer, is_own } = asked.map_err(|error| {
         shared.metrics.upstream_failed(error.reason());
         // A client's own refusal is none of the operator's business.
         if matches!(error, UpstreamError::Refused(_)) { error } else { relay.tell(error) }
     })?;
-    debug!(subscriber = %subscription.subscriber().id, address = call.address.map(display), "stream opened");
-    let script = Script::new(
-        (subscription.subscriber().id, Resume::Live),
-        &shared.config.stream,
-        expires_at,
-        call.fate.clone(),
-        shared.metrics.clone(),
-    );
+    let script = call.script(&subscription, Resume::Live, expires_at);
     // Cookies of a host that the upstream has redirected to are none of this site's.
     let cookies = answer.headers().get_all(SET_COOKIE).iter().filter(|_| is_own);
     let cookies: Vec<HeaderValue> = cookies.cloned().collect();

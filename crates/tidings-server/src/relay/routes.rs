@@ -2,16 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use matchit::InsertError;
-use parking_lot::Mutex;
 use reqwest::{Client, Url};
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 use tracing::warn;
 
 use super::channel::Channels;
@@ -20,9 +17,8 @@ use super::error::UpstreamError;
 use super::target::Target;
 use super::upstream;
 use crate::mercure::{CURSOR_PARAMETERS, HUB_PATH};
+use crate::told::Told;
 
-/// How long the log is not told of a failure again.
-const TELLING_PAUSE: Duration = Duration::from_secs(1);
 /// The query parameter that may carry a hub's token.
 const TOKEN_PARAMETER: &str = "authorization";
 
@@ -50,8 +46,7 @@ pub(super) struct Relay {
     pub(super) channels: Channels,
     /// How many more upstream connections there may be.
     pub(super) room: Arc<Semaphore>,
-    /// When the log was last told of a failure, and of which.
-    told: Mutex<Option<(Instant, &'static str)>>,
+    told: Told,
 }
 
 /// A relay, and where a request for one of its paths leads.
@@ -144,7 +139,7 @@ impl Relay {
             target,
             channels: Channels::default(),
             room: Arc::new(Semaphore::new(config.upstreams.min(Semaphore::MAX_PERMITS))),
-            told: Mutex::new(None),
+            told: Told::default(),
             config,
         })
     }
@@ -170,9 +165,7 @@ impl Relay {
     /// line a second is enough.
     pub(super) fn tell(&self, error: UpstreamError) -> UpstreamError {
         let (reason, detail) = (error.reason(), error.for_operators());
-        let mut told = self.told.lock();
-        if told.is_none_or(|(at, what)| what != reason || at.elapsed() >= TELLING_PAUSE) {
-            *told = Some((Instant::now(), reason));
+        if self.told.is_news(reason) {
             let (relay, upstream) = (self.config.path.as_str(), self.target.origin());
             warn!(relay, upstream, reason, detail, "the upstream gives no event stream");
         }

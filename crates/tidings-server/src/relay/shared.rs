@@ -5,16 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Response};
-use tidings_hub::{
-    CloseReason, Grants, Hub, Resume, SubscribeError, Subscriber, SubscriberId, Subscription,
-};
+use tidings_hub::{Grants, Hub, Resume, SubscribeError, Subscription};
 use tokio::sync::watch;
 
 use super::channel::{Channel, Lease, Newcomer, Status};
 use super::error::UpstreamError;
 use super::follower::Follower;
 use super::routes::Route;
-use crate::address::limit_key;
+use super::while_wanted;
 use crate::auth::Identity;
 use crate::body::Body;
 use crate::mercure;
@@ -44,15 +42,7 @@ pub(super) async fn answer(
     let cursor = mercure::cursor(call.parts.uri.query().unwrap_or_default(), &call.parts.headers);
     let expires_at = identity.expiry();
     let newcomer = Newcomer {
-        subscriber: Subscriber {
-            id: SubscriberId::random().map_err(|_| Refusal::Internal)?,
-            selectors: Vec::new(),
-            grants: Grants::none(),
-            user: identity.user,
-            session: identity.session,
-            address: call.address.map(limit_key),
-            payload: identity.payload,
-        },
+        subscriber: call.subscriber(identity, Vec::new(), Grants::none())?,
         cursor: cursor.clone(),
         replay: route.config().snapshot_replay,
         // A browser's reconnection time, and some for the way.
@@ -60,26 +50,11 @@ pub(super) async fn answer(
     };
     let place = join(&route, topic, newcomer, &shared.hub, &shared.metrics)?;
     let Place { mut status, mut subscription, greeting } = place;
-    call.check_not_kicked(subscription.subscriber())?;
-    tokio::select! {
-        biased;
-        settled = settled(&mut status, route.config().answer_timeout) => settled?,
-        reason = subscription.told_to_end() => {
-            call.check_not_kicked(subscription.subscriber())?;
-            return Err(refusal(reason));
-        }
-    }
+    let settled = settled(&mut status, route.config().answer_timeout);
+    while_wanted(call, &mut subscription, settled).await??;
     let resume = if cursor.is_some() { subscription.resume() } else { Resume::Live };
     let lease = Some(Lease { _status: status });
     Ok(stream(call, Opened { subscription, resume, cursor, expires_at, greeting, lease }))
-}
-
-/// What one is told that waited for the upstream when it was to end.
-pub(super) fn refusal(reason: CloseReason) -> Refusal {
-    match reason {
-        CloseReason::Drain => SubscribeError::Closed.into(),
-        _ => Refusal::Internal,
-    }
 }
 
 /// Waits until it is known whether the upstream gives a stream. The upstream may take longer, for those who come later.

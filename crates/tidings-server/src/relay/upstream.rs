@@ -8,10 +8,11 @@ use http::header::{
     HeaderMap, HeaderValue, LOCATION,
 };
 use http::{HeaderName, StatusCode};
-use reqwest::{Client, ClientBuilder, Response, Url, redirect};
+use reqwest::{Client, Response, Url, redirect};
 
 use super::config::{InvalidRelay, RelayConfig};
 use super::error::UpstreamError;
+use crate::http_client;
 
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 5;
@@ -48,7 +49,8 @@ pub(super) fn client(config: &RelayConfig) -> Result<Client, InvalidRelay> {
             .filter(|certificates| !certificates.is_empty())
             .ok_or_else(|| InvalidRelay::Certificates { path: path() })?,
     };
-    let build = |builder: ClientBuilder| {
+    let scheme = config.url.split(':').next().unwrap_or_default();
+    let client = http_client::build(scheme, certificates, |builder| {
         builder
             // Each stream is one connection, and is over when that is closed.
             .http1_only()
@@ -62,15 +64,7 @@ pub(super) fn client(config: &RelayConfig) -> Result<Client, InvalidRelay> {
             .tcp_keepalive_interval(PROBE_AFTER / PROBES)
             .tcp_keepalive_retries(PROBES)
             .user_agent(concat!("tidings/", env!("CARGO_PKG_VERSION")))
-            .build()
-    };
-    let client = match build(Client::builder().tls_certs_merge(certificates.clone())) {
-        // The system may have no certificates, as a bare container. They are needed for those alone that nothing else vouches for.
-        Err(_) if config.url.starts_with("http:") || !certificates.is_empty() => {
-            build(Client::builder().tls_certs_only(certificates))
-        }
-        client => client,
-    };
+    });
     client.map_err(|source| InvalidRelay::Client { path: path(), source })
 }
 

@@ -16,17 +16,18 @@ use http::StatusCode;
 use http::request::Parts;
 use moka::Expiry;
 use moka::future::Cache;
-use parking_lot::Mutex;
-use reqwest::{Client, ClientBuilder, Url, redirect};
+use reqwest::{Client, Url, redirect};
 use tidings_hub::{Grants, Selector};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tracing::warn;
 
 use self::answer::{Answer, AnswerError};
 use self::question::{Digest, Question};
 use super::kicks::{Kicks, Moment};
 use super::{AuthConfigError, AuthError, AuthorizeConfig, Identity, Role};
+use crate::http_client;
+use crate::told::Told;
 
 /// The longest body that is read.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -42,8 +43,6 @@ const KEPT_ANSWER_BYTES: usize = 512;
 const KEPT_PER_TEXT_BYTE: usize = 4;
 /// How often a question is asked whose answer is out of date as it comes.
 const MAX_ATTEMPTS: usize = 3;
-/// How long the log is not told of a failure again.
-const TELLING_PAUSE: Duration = Duration::from_secs(1);
 
 /// Asks the application.
 pub(super) struct Authorizer {
@@ -55,8 +54,8 @@ pub(super) struct Authorizer {
     /// None where nothing is kept.
     kept: Option<Cache<Digest, Arc<Allowance>>>,
     kicks: Arc<Kicks>,
-    /// When the log was last told that it gave no answer, and why.
-    told: Mutex<Option<(Instant, String)>>,
+    /// Why it gave no answer, as the log was told.
+    told: Told,
 }
 
 /// What the application allows.
@@ -89,7 +88,7 @@ impl Authorizer {
         if config.timeout.is_zero() {
             return Err(AuthConfigError::AuthorizeTimeout);
         }
-        let build = |builder: ClientBuilder| {
+        let client = http_client::build(url.scheme(), Vec::new(), |builder| {
             builder
                 // Another place must not get the client's credentials.
                 .redirect(redirect::Policy::none())
@@ -97,13 +96,7 @@ impl Authorizer {
                 .https_only(url.scheme() == "https")
                 .pool_max_idle_per_host(MAX_QUESTIONS)
                 .pool_idle_timeout(MAX_IDLE)
-                .build()
-        };
-        let client = match build(Client::builder()) {
-            // A small container has no certificates, and plain HTTP needs none.
-            Err(_) if url.scheme() == "http" => build(Client::builder().tls_certs_only([])),
-            built => built,
-        };
+        });
         let client = client.map_err(AuthConfigError::AuthorizeClient)?;
         let kept = (!config.cache.is_zero()).then(|| {
             Cache::builder()
@@ -113,8 +106,7 @@ impl Authorizer {
                 .build()
         });
         let room = Semaphore::new(MAX_QUESTIONS);
-        let told = Mutex::new(None);
-        Ok(Self { client, url, timeout: config.timeout, room, kept, kicks, told })
+        Ok(Self { client, url, timeout: config.timeout, room, kept, kicks, told: Told::default() })
     }
 
     /// Asks whether a client may do what it asks for, and who it is. `has_keys` says whether the hub has tokens of its own.
@@ -172,7 +164,7 @@ impl Authorizer {
         let exchanged = exchanged.unwrap_or(Err(Fault::Timeout(self.timeout)));
         if exchanged.is_ok() {
             // The next failure is news.
-            self.told.lock().take();
+            self.told.forget();
         }
         match exchanged {
             Ok(Verdict::Allowed(answer, text_bytes)) => {
@@ -181,14 +173,7 @@ impl Authorizer {
             Ok(Verdict::Unauthorized) => Err(AuthError::CallbackUnauthorized),
             Ok(Verdict::Forbidden) => Err(AuthError::CallbackForbidden),
             Err(fault) => {
-                // When it is down everybody asks again and again: a line a second is enough.
-                let said = fault.to_string();
-                let mut told = self.told.lock();
-                let is_known = told
-                    .as_ref()
-                    .is_some_and(|(at, what)| *what == said && at.elapsed() < TELLING_PAUSE);
-                if !is_known {
-                    *told = Some((Instant::now(), said));
+                if self.told.is_news(&fault.to_string()) {
                     warn!(place = self.place(), %fault, "the authorize callback gave no answer: requests are refused for now");
                 }
                 Err(AuthError::CallbackFailed)
