@@ -53,10 +53,10 @@ impl Server {
             }
         };
         tokio::select! {
-            // First, so that streams are told to end however short the time is.
-            biased;
             () = all_gone => info!("drained"),
             () = over => {
+                // However short the time was, and however busy the runtime: each is told.
+                self.hub().close_some(usize::MAX, CloseReason::Drain);
                 let streams = self.hub().stats().subscribers;
                 warn!(streams, "the drain time is over: streams are left whose clients take no bytes");
             }
