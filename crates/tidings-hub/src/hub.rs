@@ -186,7 +186,7 @@ impl Hub {
 
     /// The position of the newest update, retained or not. Before the first it is that of the place before it.
     pub fn newest(&self) -> Position {
-        self.lock().log.newest_position()
+        self.lock().tail.newest_position()
     }
 
     /// The publisher's own id of the newest update on a topic that has one in the scope of its topic
@@ -199,7 +199,7 @@ impl Hub {
     pub fn last_event_id(&self) -> Option<EventId> {
         let mut state = self.lock();
         state.evict(Instant::now());
-        state.log.newest().map(|update| update.id.clone())
+        state.tail.newest().map(|update| update.id.clone())
     }
 
     /// What the hub holds now.
@@ -254,14 +254,14 @@ impl fmt::Debug for Hub {
 
 fn stats(state: &mut State) -> Stats {
     state.evict(Instant::now());
-    let (oldest, next) = (state.log.oldest(), state.log.next());
-    let retained = |seq| (next > oldest).then(|| state.log.position(seq));
+    let (oldest, next) = (state.tail.oldest(), state.tail.next());
+    let retained = |seq| (next > oldest).then(|| state.tail.position(seq));
     Stats {
         subscribers: state.members.len(),
         published: state.published,
         gaps: state.gaps,
-        updates: state.log.len(),
-        bytes: state.log.bytes() + state.index.retained_bytes(),
+        updates: state.tail.len(),
+        bytes: state.tail.bytes() + state.index.retained_bytes(),
         topics: state.index.retained_topics(),
         oldest: retained(oldest),
         newest: retained(next.saturating_sub(1)),

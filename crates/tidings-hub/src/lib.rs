@@ -27,6 +27,7 @@ mod state;
 mod stats;
 mod subscriber;
 mod subscription;
+mod tail;
 mod template;
 mod update;
 
@@ -39,6 +40,10 @@ pub use ending::Ending;
 pub use error::{BatchError, PublishError, SubscribeError};
 pub use grants::Grants;
 pub use hub::Hub;
+pub use log::{
+    AppendError, Appended, Appending, Bounds, Entry, Follow, Log, Logged, Mode, News, OwnId, Page,
+    Unavailable, Wanted,
+};
 pub use position::{Epoch, InvalidPosition, Position};
 pub use presence::Announcer;
 pub use selector::{Kind, Selector};

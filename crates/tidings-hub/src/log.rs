@@ -1,243 +1,217 @@
-//! The log in memory: one ordered sequence of updates, with its retention, the publishers' own ids and the
-//! idempotency keys. It knows nothing of selectors (`index.rs`) or subscribers (`state.rs`).
+//! The log behind a hub: one that outlives its process, or that several hubs share. What the hub itself holds in memory is
+//! the log's newest part (`tail.rs`); a hub with no log behind it has only that.
 
-use std::collections::VecDeque;
-use std::hash::Hash;
+use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use hashbrown::{Equivalent, HashMap};
-use tidings_wire::EventId;
-use tokio::time::Instant;
+use futures_core::future::BoxFuture;
 
-use crate::config::Retention;
-use crate::position::{Epoch, Position};
-use crate::selector::Selector;
-use crate::update::{IdScope, Idempotency, LoggedUpdate, Update, encode};
+use crate::position::Epoch;
+use crate::update::Update;
 
-/// The retained updates and what finds one of them without a scan.
+/// A log that outlives the hub's process, or that several hubs share.
+///
+/// It is one sequence of updates. Each has a seq: the first has 1, each later one has one more. Nothing is ever put
+/// before another update or changed; what the retention no longer keeps leaves at the old end.
+///
+/// Every future may be dropped at any time; what an [`append`](Self::append) was given is appended all the same.
+pub trait Log: fmt::Debug + Send + Sync {
+    /// Appends updates at the end, in their order and in that of the calls: what one call was given comes after what an
+    /// earlier call was given, awaited or not. The work begins with the call, not when the future is polled.
+    ///
+    /// There is one result for each entry, once all of them are settled. One that is appended survives what the log
+    /// promises to survive.
+    ///
+    /// An entry with an idempotency key that a retained update has is not appended again: it is
+    /// [`repeated`](Appended::repeated) where the digests are equal, else refused as [`AppendError::KeyReused`].
+    fn append(&self, entries: Vec<Entry>, mode: Mode) -> BoxFuture<'static, Vec<Appending>>;
+
+    /// Reads updates from a seq on, in order.
+    fn read(&self, wanted: Wanted) -> BoxFuture<'static, Result<Page, Unavailable>>;
+
+    /// The seq of the update that a publisher's own id means, if one is retained.
+    fn find(&self, id: OwnId) -> BoxFuture<'static, Result<Option<u64>, Unavailable>>;
+
+    /// What the log retains now.
+    fn bounds(&self) -> BoxFuture<'static, Result<Bounds, Unavailable>>;
+
+    /// Follows the log from a seq on.
+    fn follow(&self, from: u64) -> Box<dyn Follow>;
+}
+
+/// What follows a log: everything that is in it from some seq on, and everything that happens to it.
+pub trait Follow: Send {
+    /// Waits for what comes next. It goes on for as long as it is asked; while the log is unavailable it waits, and tries
+    /// again by itself.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: what was not returned comes with the next call.
+    fn next(&mut self) -> BoxFuture<'_, News>;
+}
+
+/// What has happened to a log.
 #[derive(Debug)]
-pub(crate) struct Log {
-    epoch: Epoch,
-    retention: Retention,
-    /// The retained updates; the first one's seq is `oldest`, each later one's is one more.
-    entries: VecDeque<Arc<LoggedUpdate>>,
-    /// The seq of the oldest retained update, or of the next one when nothing is retained.
-    oldest: u64,
-    /// What `entries` weigh together.
-    bytes: usize,
-    /// Where each publisher's own id is, oldest first: the oldest of equal ids counts (Mercure REC-3).
-    own_ids: HashMap<EventId, VecDeque<u64>>,
-    /// Where the ids are whose scope is their topic, by topic and id, oldest first: the newest of equal ids counts.
-    topic_ids: HashMap<(Arc<str>, EventId), VecDeque<u64>>,
-    /// Where each idempotency key is; one update a key.
-    keys: HashMap<Arc<str>, u64>,
+pub enum News {
+    /// The next updates, in order and without a hole: where an update was removed from the middle by somebody else, its
+    /// place is passed over.
+    Updates(Vec<Logged>),
+    /// What comes before this seq is retained no longer.
+    Oldest(u64),
+    /// The log was lost and begun anew, or has lost its end: its updates are others now, whatever their seqs. What
+    /// comes next begins with its oldest.
+    Anew(Bounds),
+    /// The log is unavailable for now.
+    Away(Unavailable),
+    /// It is available again.
+    Back,
 }
 
-/// Where an id that a subscriber saw last stands in the log.
+/// Whether several updates are appended each for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// Everything from this seq on came later, and nothing that came later is lost.
-    From(u64),
-    /// Updates between it and the oldest retained one are lost; `missed` of them where the id told.
-    Lost { missed: Option<u64> },
-    /// It is beyond the newest update: the log has lost its end since.
-    Beyond,
+pub enum Mode {
+    /// Each for itself: that one is refused does not keep the others out, and other publishers' may come between.
+    Each,
+    /// All or none, with no other publisher's between them. Where one is refused, the result of every other is
+    /// [`AppendError::Unavailable`] or any other error, and nothing is appended. A log that cannot do this says so in its
+    /// documentation, and appends them as near to it as it can.
+    All,
 }
 
-impl Log {
-    pub(crate) fn new(epoch: Epoch, retention: Retention) -> Self {
-        Self {
-            epoch,
-            retention,
-            entries: VecDeque::new(),
-            oldest: 1,
-            bytes: 0,
-            own_ids: HashMap::new(),
-            topic_ids: HashMap::new(),
-            keys: HashMap::new(),
-        }
-    }
+/// An update that is to be appended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The update. Its topics are distinct, and its own id is not empty.
+    pub update: Update,
+    /// What tells whether two updates with the same idempotency key are the same.
+    pub digest: u64,
+    /// When the publisher's request came.
+    pub at: SystemTime,
+}
 
-    /// The seq of the oldest retained update, or of the next one when nothing is retained.
-    pub(crate) fn oldest(&self) -> u64 {
-        self.oldest
-    }
+/// The result of an entry.
+pub type Appending = Result<Appended, AppendError>;
 
+/// Where an update is in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Of which log.
+    pub epoch: Epoch,
+    /// Where in it.
+    pub seq: u64,
+    /// Whether an earlier append with the same idempotency key has put it there.
+    pub repeated: bool,
+}
+
+/// Why an update was not appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// Another update has the same idempotency key.
+    KeyReused,
+    /// It is larger than the log takes.
+    TooLarge {
+        /// How large it is, in bytes.
+        bytes: usize,
+        /// How large one may be, in bytes.
+        limit: usize,
+    },
+    /// The log cannot be written to now. Where a shared log's answer was lost, the update may be in it all the same;
+    /// to append it again with the same idempotency key does no harm.
+    Unavailable(Unavailable),
+}
+
+/// The log cannot be reached, or takes nothing, for now.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Unavailable(Arc<str>);
+
+impl Unavailable {
+    /// `why` is for the operator: what happened and where, without secrets.
+    pub fn new(why: impl fmt::Display) -> Self {
+        Self(why.to_string().into())
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Unavailable {}
+
+/// Which updates are to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The first seq.
+    pub from: u64,
+    /// The seq before which the reading ends.
+    pub until: u64,
+    /// Only updates about one of these topics matter; `None`: all do. A log without an index of topics may give others,
+    /// too.
+    pub topics: Option<Arc<[Arc<str>]>>,
+    /// How many updates at the most; at least one.
+    pub max_updates: usize,
+    /// After how many bytes of data no more are read. A single update may be larger.
+    pub max_bytes: usize,
+}
+
+/// Some of the updates that were wanted.
+#[derive(Debug)]
+pub struct Page {
+    /// Of which log.
+    pub epoch: Epoch,
+    /// In order.
+    pub updates: Vec<Logged>,
+    /// Up to where the log was searched: the seq from which to read on, at most `until`.
+    pub next: u64,
+    /// The oldest seq that the log retained when it was read. What was wanted from before it is lost.
+    pub oldest: u64,
+}
+
+/// An update that is in the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logged {
+    /// Where.
+    pub seq: u64,
+    /// When it was appended, or its publisher's request came.
+    pub at: SystemTime,
+    /// The update. Its idempotency key may be left out.
+    pub update: Update,
+}
+
+/// A publisher's own id, and where it is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnId {
+    /// Among those in the scope of the hub: of equal ids the oldest retained one counts.
+    Hub {
+        /// The id.
+        id: String,
+    },
+    /// Among those in the scope of a canonical topic: of equal ids the newest counts.
+    Topic {
+        /// The topic.
+        topic: Arc<str>,
+        /// The id.
+        id: String,
+    },
+}
+
+/// What a log retains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Which log it is.
+    pub epoch: Epoch,
+    /// The oldest retained update, or the next one when nothing is retained.
+    pub oldest: u64,
     /// The seq that the next update will have.
-    pub(crate) fn next(&self) -> u64 {
-        self.oldest + self.entries.len() as u64
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// What the retained updates weigh, without the names of their topics.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    pub(crate) fn position(&self, seq: u64) -> Position {
-        Position { epoch: self.epoch, seq }
-    }
-
-    /// The position of the newest update, or where it would be.
-    pub(crate) fn newest_position(&self) -> Position {
-        self.position(self.next() - 1)
-    }
-
-    pub(crate) fn at(&self, seq: u64) -> Option<&Arc<LoggedUpdate>> {
-        let offset = seq.checked_sub(self.oldest)?;
-        self.entries.get(usize::try_from(offset).ok()?)
-    }
-
-    pub(crate) fn newest(&self) -> Option<&Arc<LoggedUpdate>> {
-        self.entries.back()
-    }
-
-    /// The update that was published with this key, if it is retained.
-    pub(crate) fn with_key(&self, key: &str) -> Option<&Arc<LoggedUpdate>> {
-        self.at(*self.keys.get(key)?)
-    }
-
-    /// An update as it would be at the end of the log, yet without its topics.
-    pub(crate) fn draft(
-        &self,
-        update: &mut Update,
-        idempotency: Option<Idempotency>,
-        now: Instant,
-    ) -> LoggedUpdate {
-        let position = self.position(self.next());
-        let publishers = update.id.take();
-        let own_id = publishers.is_some().then_some(update.id_scope);
-        let id = publishers.unwrap_or_else(|| position.to_event_id());
-        LoggedUpdate {
-            position,
-            frame: encode(update, &id),
-            id,
-            logged_at: now,
-            topics: Box::default(),
-            private: update.private,
-            own_id,
-            idempotency,
-        }
-    }
-
-    /// Puts a drafted update at the end.
-    pub(crate) fn append(&mut self, draft: LoggedUpdate) -> Arc<LoggedUpdate> {
-        let seq = self.next();
-        match (draft.own_id, draft.topics.first()) {
-            (Some(IdScope::Hub), _) => {
-                self.own_ids.entry_ref(&draft.id).or_default().push_back(seq);
-            }
-            (Some(IdScope::Topic), Some(topic)) => {
-                let key = (Arc::clone(topic), draft.id.clone());
-                self.topic_ids.entry(key).or_default().push_back(seq);
-            }
-            (Some(IdScope::Topic) | None, _) => {}
-        }
-        if let Some(idempotency) = &draft.idempotency {
-            self.keys.insert(Arc::clone(&idempotency.key), seq);
-        }
-        let entry = Arc::new(draft);
-        self.bytes += entry.weight();
-        self.entries.push_back(Arc::clone(&entry));
-        entry
-    }
-
-    /// Takes out the oldest update if the retention asks for it, where the index has `index_bytes` for what is retained.
-    /// Called until it answers `None`.
-    pub(crate) fn evict(&mut self, now: Instant, index_bytes: usize) -> Option<Arc<LoggedUpdate>> {
-        let oldest = self.entries.front()?;
-        let too_old =
-            self.retention.max_age.is_some_and(|age| now.duration_since(oldest.logged_at) > age);
-        let too_much = self.entries.len() > self.retention.max_updates
-            || self.bytes + index_bytes > self.retention.max_bytes;
-        if !too_old && !too_much {
-            return None;
-        }
-        let entry = self.entries.pop_front()?;
-        self.oldest += 1;
-        self.bytes -= entry.weight();
-        match (entry.own_id, entry.topics.first()) {
-            (Some(IdScope::Hub), _) => forget_oldest(&mut self.own_ids, &entry.id),
-            (Some(IdScope::Topic), Some(topic)) => {
-                forget_oldest(&mut self.topic_ids, &(Arc::clone(topic), entry.id.clone()));
-            }
-            (Some(IdScope::Topic) | None, _) => {}
-        }
-        if let Some(idempotency) = &entry.idempotency {
-            self.keys.remove(&idempotency.key);
-        }
-        Some(entry)
-    }
-
-    /// Where the id that a subscriber saw last stands. An own id is looked for in its scope first, and then in the other:
-    /// updates of both may have the same topic.
-    pub(crate) fn find(&self, id: &str, scope: IdScope, selectors: &[Selector]) -> Found {
-        let Ok(position) = id.parse::<Position>() else {
-            let in_hub = || self.own_ids.get(id).and_then(VecDeque::front);
-            // Of several topics the one that is furthest behind: to resume too early doubles some, too late loses them.
-            let on_topic = || {
-                let topics = selectors.iter().map(Selector::as_str);
-                let newest = |topic| self.topic_ids.get(&OnTopic { topic, id })?.back();
-                topics.filter_map(newest).min()
-            };
-            let place = match scope {
-                IdScope::Hub => in_hub().or_else(on_topic),
-                IdScope::Topic => on_topic().or_else(in_hub),
-            };
-            return place.map_or(Found::Lost { missed: None }, |seq| Found::From(seq + 1));
-        };
-        if position.epoch != self.epoch {
-            return Found::Lost { missed: None };
-        }
-        let after = position.seq.saturating_add(1);
-        if after > self.next() {
-            Found::Beyond
-        } else if after < self.oldest {
-            Found::Lost { missed: Some(self.oldest - after) }
-        } else {
-            Found::From(after)
-        }
-    }
-}
-
-/// A key of the ids that are looked for on their topic, lent.
-#[derive(Hash)]
-struct OnTopic<'a> {
-    topic: &'a str,
-    id: &'a str,
-}
-
-impl Equivalent<(Arc<str>, EventId)> for OnTopic<'_> {
-    fn equivalent(&self, (topic, id): &(Arc<str>, EventId)) -> bool {
-        **topic == *self.topic && id.as_str() == self.id
-    }
-}
-
-/// Takes out the oldest of the places of an id.
-fn forget_oldest<K: Eq + Hash>(ids: &mut HashMap<K, VecDeque<u64>>, id: &K) {
-    if let Some(places) = ids.get_mut(id) {
-        places.pop_front();
-        if places.is_empty() {
-            ids.remove(id);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    impl Log {
-        /// How many updates, bytes, ids and keys there are.
-        pub(crate) fn entries(&self) -> usize {
-            self.entries.len()
-                + self.bytes
-                + self.own_ids.len()
-                + self.topic_ids.len()
-                + self.keys.len()
-        }
-    }
+    pub next: u64,
+    /// About how many bytes the retained updates are, where the log knows.
+    pub bytes: Option<u64>,
 }

@@ -70,8 +70,8 @@ impl State {
         owed: Option<u64>,
         portion: Portion,
     ) -> (Read, Option<u64>) {
-        let oldest = self.log.oldest();
-        let before = self.log.position(oldest - 1);
+        let oldest = self.tail.oldest();
+        let before = self.tail.position(oldest - 1);
         let Some(member) = self.members.get_mut(key) else {
             return (Read::Ready(Delivery::Closed(CloseReason::Client)), None);
         };
@@ -113,7 +113,7 @@ impl State {
         // Others with this one selector get the same, unless some of it is private.
         let question = match member.places.as_slice() {
             [place] if member.templates.is_empty() => {
-                Some(Question { node: place.node, from, portion, next: self.log.next() })
+                Some(Question { node: place.node, from, portion, next: self.tail.next() })
             }
             _ => None,
         };
@@ -134,7 +134,7 @@ impl State {
     /// The newest position, if the subscriber is owed nothing.
     pub(crate) fn caught_up(&self, key: SubscriberKey) -> Option<Position> {
         let member = self.members.get(key)?;
-        let newest = self.log.newest_position();
+        let newest = self.tail.newest_position();
         // What comes after an end at once is not for it, and not to be skipped by its client either.
         let is_open = member.at_once == AtOnce::No;
         (is_open && member.served.owed().is_none() && member.gap.is_none()).then_some(newest)
@@ -150,7 +150,7 @@ impl State {
                 collected.owed = Some(seq);
                 break;
             }
-            let Some(update) = self.log.at(seq) else { continue };
+            let Some(update) = self.tail.at(seq) else { continue };
             collected.is_public &= !update.is_private();
             if !may_receive(&member.subscriber, update) || !self.matches(member, update) {
                 continue;
@@ -187,11 +187,11 @@ impl State {
         member: &'a Member,
         from: u64,
     ) -> Box<dyn Iterator<Item = u64> + 'a> {
-        let from = from.max(self.log.oldest());
+        let from = from.max(self.tail.oldest());
         let everything = !member.templates.is_empty()
             || member.places.iter().any(|place| place.node == self.index.all());
         if everything {
-            return Box::new(from..self.log.next());
+            return Box::new(from..self.tail.next());
         }
         let mut nodes = member.places.iter().filter_map(|place| self.index.node(place.node));
         if member.places.len() == 1 {

@@ -248,7 +248,7 @@ impl<C> Shard<C> {
         // Nothing is published meanwhile, so that nothing comes between the looks at the inbox and at the log.
         let state = self.hub.lock();
         let is_idle = self.news.is_empty() && self.inbox.is_empty();
-        is_idle.then(|| state.log.newest_position())
+        is_idle.then(|| state.tail.newest_position())
     }
 
     /// Waits for news: updates to deliver, or subscriptions to read. Cancel safe. What came before has to be delivered
@@ -307,7 +307,7 @@ impl<C> Shard<C> {
         seat.ends_at_once |= ends_at_once;
         if seat.owed.is_some() && owed.is_none() {
             // It has read up to the end of the log as that is now. What comes later is in the inbox, too.
-            seat.through = seat.through.max(state.log.next() - 1);
+            seat.through = seat.through.max(state.tail.next() - 1);
         }
         seat.owed = owed;
         match read {

@@ -21,7 +21,6 @@ use crate::ending::AtOnce;
 use crate::error::{BatchError, PublishError, SubscribeError};
 use crate::inbox::Inbox;
 use crate::index::{Index, NodeKey, ShardKey, SubscriberKey};
-use crate::log::{Found, Log};
 use crate::position::{Epoch, Position};
 use crate::read::Portion;
 use crate::replays::Replays;
@@ -30,6 +29,7 @@ use crate::served::{Seated, Served};
 use crate::shard::SeatKey;
 use crate::subscriber::{Start, Subscriber};
 use crate::subscription::{Gap, Resume};
+use crate::tail::{Found, Tail};
 use crate::update::{IdScope, Idempotency, LoggedUpdate, Receipt, Update};
 
 /// For how many subscribers a hub that has none may keep room.
@@ -39,7 +39,7 @@ const TOPIC_ID_CANDIDATES: usize = 1_000;
 
 #[derive(Debug)]
 pub(crate) struct State {
-    pub(crate) log: Log,
+    pub(crate) tail: Tail,
     pub(crate) index: Index,
     pub(crate) members: Slab<Member>,
     /// Where to leave notices for each shard.
@@ -86,7 +86,7 @@ pub(crate) struct Closing {
 impl State {
     pub(crate) fn new(epoch: Epoch, config: HubConfig) -> Self {
         Self {
-            log: Log::new(epoch, config.retention),
+            tail: Tail::new(epoch, config.retention),
             index: Index::new(),
             members: Slab::new(),
             shards: Slab::new(),
@@ -115,17 +115,17 @@ impl State {
             .take()
             .map(|key| Idempotency { digest: self.digest(&update), key });
         if let Some(Idempotency { key, digest }) = &idempotency
-            && let Some(first) = self.log.with_key(key)
+            && let Some(first) = self.tail.with_key(key)
         {
             if first.idempotency.as_ref().is_none_or(|known| known.digest != *digest) {
                 return Err(PublishError::KeyReused);
             }
             return Ok(Receipt { id: first.id.clone(), position: first.position, repeated: true });
         }
-        let mut draft = self.log.draft(&mut update, idempotency, now);
+        let mut draft = self.tail.draft(&mut update, idempotency, now);
         self.check_weight(&draft, &update.topics)?;
         draft.topics = self.index.intern(&update.topics);
-        let entry = self.log.append(draft);
+        let entry = self.tail.append(draft);
         let (members, shards) = (&mut self.members, &self.shards);
         self.index.append(&entry, |node, reached| {
             for &key in &reached.subscribers {
@@ -172,7 +172,7 @@ impl State {
             }
             let Some(key) = &update.idempotency_key else { return Ok(()) };
             let digest = self.digest(update);
-            let logged = self.log.with_key(key).and_then(|first| first.idempotency.as_ref());
+            let logged = self.tail.with_key(key).and_then(|first| first.idempotency.as_ref());
             let known =
                 digests.insert(Arc::clone(key), digest).or(logged.map(|known| known.digest));
             if known.is_some_and(|known| known != digest) {
@@ -210,12 +210,12 @@ impl State {
 
     /// Lets go of what the retention no longer keeps. There is no timer: whoever publishes, subscribes or looks does it.
     pub(crate) fn evict(&mut self, now: Instant) {
-        let oldest = self.log.oldest();
-        while let Some(entry) = self.log.evict(now, self.index.retained_bytes()) {
+        let oldest = self.tail.oldest();
+        while let Some(entry) = self.tail.evict(now, self.index.retained_bytes()) {
             self.index.evict(&entry);
         }
-        if self.log.oldest() > oldest {
-            self.replays.forget_before(self.log.oldest());
+        if self.tail.oldest() > oldest {
+            self.replays.forget_before(self.tail.oldest());
         }
     }
 
@@ -264,7 +264,7 @@ impl State {
 
     /// Where a subscription begins: what it is told, from which update on it is owed what matches, and what is lost.
     fn resolve(&self, start: Start, subscriber: &Subscriber) -> (Resume, Option<u64>, Option<Gap>) {
-        let oldest = self.log.oldest();
+        let oldest = self.tail.oldest();
         let scope = match &start {
             Start::AfterOnTopic(_) => IdScope::Topic,
             Start::Live | Start::Earliest | Start::After(_) => IdScope::Hub,
@@ -276,10 +276,10 @@ impl State {
         };
         let lost = |from: u64, missed| Gap {
             last_event_id: Some(id.clone()),
-            before: self.log.position(from - 1),
+            before: self.tail.position(from - 1),
             missed,
         };
-        match self.log.find(&id, scope, &subscriber.selectors) {
+        match self.tail.find(&id, scope, &subscriber.selectors) {
             Found::From(from) => (Resume::Complete, Some(from), None),
             Found::Lost { missed: Some(missed) } => {
                 (Resume::Partial, Some(oldest), Some(lost(oldest, Some(missed))))
@@ -288,7 +288,7 @@ impl State {
             Found::Lost { missed: None } => {
                 (Resume::Unknown, Some(oldest), Some(lost(oldest, None)))
             }
-            Found::Beyond => (Resume::Unknown, None, Some(lost(self.log.next(), None))),
+            Found::Beyond => (Resume::Unknown, None, Some(lost(self.tail.next(), None))),
         }
     }
 
@@ -296,7 +296,7 @@ impl State {
     pub(crate) fn newest_topic_id(&self, topic: &str) -> Option<EventId> {
         let node = self.index.node(self.index.topic(topic)?)?;
         let newest = node.updates_from(0).rev().take(TOPIC_ID_CANDIDATES);
-        let mut updates = newest.filter_map(|seq| self.log.at(seq));
+        let mut updates = newest.filter_map(|seq| self.tail.at(seq));
         let scoped = updates.find(|update| update.own_id == Some(IdScope::Topic))?;
         Some(scoped.id.clone())
     }
@@ -382,7 +382,7 @@ impl State {
         let is_ending = member.closed.is_some();
         let ends_at_once = member.note_told();
         let is_behind = owed.is_some() || member.gap.is_some() || is_ending;
-        let through = if is_ending && owed.is_none() { u64::MAX } else { self.log.next() - 1 };
+        let through = if is_ending && owed.is_none() { u64::MAX } else { self.tail.next() - 1 };
         let mut places = std::mem::take(&mut member.places);
         for place in &mut places {
             if let Some(node) = self.index.node_mut(place.node) {
@@ -580,7 +580,7 @@ mod tests {
             state.evict(Instant::now() + MAX_AGE + Duration::from_secs(1));
             prop_assert_eq!(state.index.entries(), 0, "{:?}", state.index);
             prop_assert_eq!(state.index.listed_subscribers(), 0, "{:?}", state.index);
-            prop_assert_eq!(state.log.entries(), 0, "{:?}", state.log);
+            prop_assert_eq!(state.tail.entries(), 0, "{:?}", state.tail);
             prop_assert_eq!(state.admission.entries(), 0, "{:?}", state.admission);
             prop_assert!(state.members.is_empty());
             prop_assert_eq!(state.replays.len(), 0);

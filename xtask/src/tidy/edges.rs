@@ -14,6 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("tidings-example-axum", &["tidings-hub", "tidings-server"]),
     ("tidings-hub", &["tidings-wire"]),
     ("tidings-server", &["tidings-hub", "tidings-wire"]),
+    ("tidings-store", &["tidings-hub"]),
     ("tidings-wire", &[]),
     ("xtask", &[]),
 ];

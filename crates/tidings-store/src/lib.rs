@@ -1,0 +1,11 @@
+//! Logs that outlive a hub's process, and logs that several hubs share.
+//!
+//! Each is a [`Log`](tidings_hub::Log) behind a [`Hub`](tidings_hub::Hub).
+
+mod bus;
+mod mark;
+mod record;
+mod retention;
+
+pub use bus::{Bus, Listen, MAX_MESSAGE_BYTES};
+pub use retention::Retention;
