@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::log::Unavailable;
+
 /// Why an update was not published. Nothing of it is in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -21,6 +23,9 @@ pub enum PublishError {
     KeyReused,
     /// The hub is closing.
     Closed,
+    /// The log behind the hub cannot be written to now. Where its answer was lost on the way, the update may be in it all
+    /// the same: to publish it again with the same idempotency key does no harm.
+    Unavailable(Unavailable),
 }
 
 impl fmt::Display for PublishError {
@@ -35,11 +40,19 @@ impl fmt::Display for PublishError {
             }
             Self::KeyReused => f.write_str("the idempotency key was used for another update"),
             Self::Closed => f.write_str("the hub is closing"),
+            Self::Unavailable(_) => f.write_str("the log cannot be written to now"),
         }
     }
 }
 
-impl std::error::Error for PublishError {}
+impl std::error::Error for PublishError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unavailable(why) => Some(why),
+            _ => None,
+        }
+    }
+}
 
 /// Why none of several updates was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +115,8 @@ pub enum SubscribeError {
     },
     /// The hub is closing.
     Closed,
+    /// Where to resume has to be looked up in the log behind the hub, which is away.
+    Unavailable(Unavailable),
 }
 
 impl fmt::Display for SubscribeError {
@@ -131,8 +146,16 @@ impl fmt::Display for SubscribeError {
                 )
             }
             Self::Closed => f.write_str("the hub is closing"),
+            Self::Unavailable(_) => f.write_str("the log cannot be read now"),
         }
     }
 }
 
-impl std::error::Error for SubscribeError {}
+impl std::error::Error for SubscribeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unavailable(why) => Some(why),
+            _ => None,
+        }
+    }
+}

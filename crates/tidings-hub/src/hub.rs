@@ -10,12 +10,14 @@ use tidings_wire::EventId;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::behind::Behind;
 use crate::close::CloseReason;
 use crate::config::HubConfig;
 use crate::error::{BatchError, PublishError, SubscribeError};
 use crate::index::SubscriberKey;
 use crate::position::{Epoch, Position};
 use crate::presence::Announcer;
+use crate::publishing::Publishing;
 use crate::state::State;
 use crate::stats::Stats;
 use crate::subscriber::{Start, Subscriber};
@@ -42,8 +44,8 @@ const MAX_LOCKED_UPDATES: usize = 256;
 ///     address: None,
 ///     payload: None,
 /// };
-/// let mut subscription = hub.subscribe(subscriber, Start::Live)?;
-/// hub.publish(Update::new("news/1", "hello"))?;
+/// let mut subscription = hub.subscribe(subscriber, Start::Live).await?;
+/// hub.publish(Update::new("news/1", "hello")).await?;
 /// let Delivery::Updates(updates) = subscription.next().await else { panic!("nothing was lost or closed") };
 /// assert!(updates[0].frame.ends_with(b"data: hello\n\n"));
 /// # Ok(()) })
@@ -53,55 +55,65 @@ const MAX_LOCKED_UPDATES: usize = 256;
 pub struct Hub(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    epoch: Epoch,
     announcer: Option<Box<dyn Announcer>>,
     /// Held for as long as one publish, one read or one look takes; never across an await.
-    state: Mutex<State>,
+    pub(crate) state: Mutex<State>,
+    /// The log behind the hub, where there is one.
+    pub(crate) behind: Option<Behind>,
     /// Tells that a subscription has noted its end, or is gone.
     pub(crate) told: Notify,
 }
 
 impl Hub {
-    /// A hub with an empty log.
+    /// A hub with an empty log in memory. [`open`](Self::open) makes one with a log behind it.
     pub fn new(epoch: Epoch, config: HubConfig, announcer: Option<Box<dyn Announcer>>) -> Self {
-        let state = Mutex::new(State::new(epoch, config));
-        Self(Arc::new(Inner { epoch, announcer, state, told: Notify::new() }))
+        Self(Arc::new(Inner::new(State::new(epoch, config), announcer, None)))
     }
 
     /// Which log the hub has.
     pub fn epoch(&self) -> Epoch {
-        self.0.epoch
+        self.lock().tail.epoch()
     }
 
     /// Puts an update into the log and wakes the subscribers that it is for.
     ///
-    /// It waits for nobody but the hub's lock, which others hold for microseconds: a handler calls it as it is, async or
-    /// not. When it returns, the update is in the log, and every subscriber will have it or be told of a gap. No grant is
+    /// When the future is ready, the update is in the log, and every subscriber will have it or be told of a gap. With a log
+    /// behind the hub it survives then what that log survives; a hub in memory waits for nobody but its lock, which others
+    /// hold for microseconds. Updates are in the log in the order in which they were published, awaited or not. No grant is
     /// asked for: who may publish is the caller's question.
     ///
     /// ```
     /// use tidings_hub::{Epoch, Hub, HubConfig, PublishError, Update};
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
     /// let hub = Hub::new(Epoch::random()?, HubConfig::default(), None);
-    /// let receipt = hub.publish(Update::new("news", "hello").with_idempotency_key("order-7"))?;
+    /// let receipt = hub.publish(Update::new("news", "hello").with_idempotency_key("order-7")).await?;
     /// // The same again changes nothing and has the same answer; another update with that key is refused.
-    /// let again = hub.publish(Update::new("news", "hello").with_idempotency_key("order-7"))?;
+    /// let again = hub.publish(Update::new("news", "hello").with_idempotency_key("order-7")).await?;
     /// assert_eq!((again.id, again.repeated), (receipt.id, true));
-    /// let other = hub.publish(Update::new("news", "other").with_idempotency_key("order-7"));
+    /// let other = hub.publish(Update::new("news", "other").with_idempotency_key("order-7")).await;
     /// assert_eq!(other, Err(PublishError::KeyReused));
-    /// # Ok(()) }
+    /// # Ok(()) })
+    /// # }
     /// ```
+    ///
+    /// # Cancel safety
+    /// The update is on its way when this returns; to drop the future takes nothing back.
     ///
     /// # Errors
     /// When the update is not one ([`PublishError::NoTopic`], [`PublishError::ReservedId`]), is too large for the log,
-    /// reuses an idempotency key, or the hub is closing. The log is unchanged then.
-    pub fn publish(&self, update: Update) -> Result<Receipt, PublishError> {
+    /// reuses an idempotency key, the hub is closing, or the log behind it is away
+    /// ([`PublishError::Unavailable`]). The log is unchanged then, but see there.
+    pub fn publish(&self, update: Update) -> Publishing<Result<Receipt, PublishError>> {
         let update = update.normalised();
+        if let Some(behind) = &self.0.behind {
+            return self.publish_behind(behind, update);
+        }
         let mut woken = Vec::new();
         let result = self.lock().publish(update, Instant::now(), &mut woken);
         woken.into_iter().for_each(Waker::wake);
-        result
+        Publishing::done(result)
     }
 
     /// Publishes several updates, in order, at less cost than one by one. Each has its own result, and other publishers'
@@ -109,9 +121,12 @@ impl Hub {
     pub fn publish_all(
         &self,
         updates: impl IntoIterator<Item = Update>,
-    ) -> Vec<Result<Receipt, PublishError>> {
+    ) -> Publishing<Vec<Result<Receipt, PublishError>>> {
         // What makes the updates may use the hub, and may take its time.
         let updates: Vec<Update> = updates.into_iter().map(Update::normalised).collect();
+        if let Some(behind) = &self.0.behind {
+            return self.publish_all_behind(behind, updates);
+        }
         let mut results = Vec::with_capacity(updates.len());
         let mut updates = updates.into_iter();
         let now = Instant::now();
@@ -124,10 +139,11 @@ impl Hub {
             MutexGuard::unlock_fair(state);
             woken.into_iter().for_each(Waker::wake);
         }
-        results
+        Publishing::done(results)
     }
 
     /// Publishes several updates, or none of them if there is one that cannot be. No other update comes between them.
+    /// (A log behind the hub may promise less.)
     ///
     /// The hub does nothing else meanwhile: this is for hundreds, not for millions.
     ///
@@ -137,8 +153,11 @@ impl Hub {
     pub fn publish_batch(
         &self,
         updates: impl IntoIterator<Item = Update>,
-    ) -> Result<Vec<Receipt>, BatchError> {
+    ) -> Publishing<Result<Vec<Receipt>, BatchError>> {
         let updates: Vec<Update> = updates.into_iter().map(Update::normalised).collect();
+        if let Some(behind) = &self.0.behind {
+            return self.publish_batch_behind(behind, updates);
+        }
         let weights: Vec<usize> = updates.iter().map(Update::max_weight).collect();
         let mut woken = Vec::new();
         let now = Instant::now();
@@ -151,31 +170,43 @@ impl Hub {
         });
         drop(state);
         woken.into_iter().for_each(Waker::wake);
-        receipts
+        Publishing::done(receipts)
     }
 
-    /// Opens a subscription.
+    /// Opens a subscription. A hub in memory waits for nothing; with a log behind it, it may have to be looked up there where
+    /// the subscription begins.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: there is no subscription then.
     ///
     /// # Errors
-    /// When a limit is reached, no selector is named, or the hub is closing.
-    pub fn subscribe(
+    /// When a limit is reached, no selector is named, the hub is closing, or the log behind it is away and has to be
+    /// asked.
+    pub async fn subscribe(
         &self,
         subscriber: Subscriber,
         start: Start,
     ) -> Result<Subscription, SubscribeError> {
+        let found = self.place(&start, &subscriber.selectors).await?;
         let announcements =
             self.0.announcer.as_ref().map(|a| a.joined(&subscriber)).unwrap_or_default();
+        // A log behind the hub cannot have them in the same step: they come to the newcomer, too.
+        let (at_once, later) = match self.0.behind {
+            Some(_) => (Vec::new(), announcements),
+            None => (announcements, Vec::new()),
+        };
         let subscriber = Arc::new(subscriber);
         let mut woken = Vec::new();
         let opened = self.lock().subscribe(
             Arc::clone(&subscriber),
-            start,
-            announcements,
+            (start, found),
+            at_once,
             Instant::now(),
             &mut woken,
         );
         woken.into_iter().for_each(Waker::wake);
         let (key, resume) = opened?;
+        drop(self.publish_all(later));
         Ok(Subscription::new(self.clone(), key, subscriber, resume))
     }
 
@@ -238,23 +269,31 @@ impl Hub {
             self.0.told.notify_waiters();
         }
         let Some(announcer) = &self.0.announcer else { return };
-        for update in announcer.left(&member.subscriber) {
-            // A closing hub takes no more updates; there is nobody left to tell then.
-            drop(self.publish(update));
-        }
+        // A closing hub takes no more updates; there is nobody left to tell then.
+        drop(self.publish_all(announcer.left(&member.subscriber)));
+    }
+}
+
+impl Inner {
+    pub(crate) fn new(
+        state: State,
+        announcer: Option<Box<dyn Announcer>>,
+        behind: Option<Behind>,
+    ) -> Self {
+        Self { announcer, state: Mutex::new(state), behind, told: Notify::new() }
     }
 }
 
 /// Without what is in the log: whoever shows a hub does not mean to show private updates.
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hub").field("epoch", &self.0.epoch).finish_non_exhaustive()
+        f.debug_struct("Hub").finish_non_exhaustive()
     }
 }
 
 fn stats(state: &mut State) -> Stats {
     state.evict(Instant::now());
-    let (oldest, next) = (state.tail.oldest(), state.tail.next());
+    let (oldest, next) = (state.oldest(), state.tail.next());
     let retained = |seq| (next > oldest).then(|| state.tail.position(seq));
     Stats {
         subscribers: state.members.len(),
@@ -265,6 +304,7 @@ fn stats(state: &mut State) -> Stats {
         topics: state.index.retained_topics(),
         oldest: retained(oldest),
         newest: retained(next.saturating_sub(1)),
+        log_is_away: state.is_away,
     }
 }
 

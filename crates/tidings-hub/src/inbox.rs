@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 
 use crate::index::NodeKey;
+use crate::position::Epoch;
 use crate::shard::SeatKey;
 use crate::subscriber::SubscriberId;
 use crate::update::LoggedUpdate;
@@ -47,6 +48,10 @@ pub(crate) struct News {
     /// Once the shard is too far behind to be given each update: the first one of each node, none before those of
     /// `notices`. Whoever listens to such a node reads on from the log. So what waits is bounded.
     pub(crate) overdue: HashMap<NodeKey, u64>,
+    /// Another log has begun: whatever was handed over, all of it from this seq on is owed. What is noted above came later.
+    pub(crate) anew: Option<(Epoch, u64)>,
+    /// For whom something was read from the log behind the hub.
+    pub(crate) roused: Vec<(SeatKey, SubscriberId)>,
     /// Who was told to end, after all that came before was handed over.
     pub(crate) ending: Vec<(SeatKey, SubscriberId)>,
     /// Who was told to end before anything else is handed over.
@@ -57,6 +62,8 @@ impl News {
     pub(crate) fn is_empty(&self) -> bool {
         self.notices.is_empty()
             && self.overdue.is_empty()
+            && self.anew.is_none()
+            && self.roused.is_empty()
             && self.ending.is_empty()
             && self.ending_at_once.is_empty()
     }
@@ -64,6 +71,8 @@ impl News {
     fn clear(&mut self) {
         self.notices.clear();
         self.overdue.clear();
+        self.anew = None;
+        self.roused.clear();
         self.ending.clear();
         self.ending_at_once.clear();
     }
@@ -97,6 +106,23 @@ impl Inbox {
             news.notices.push(Notice { update: Arc::clone(update), node });
         }
         waker.take()
+    }
+
+    /// Notes that another log has begun, and forgets what came of the old one. Gives whom to wake.
+    pub(crate) fn begin_anew(&self, epoch: Epoch, oldest: u64) -> Option<Waker> {
+        let mut contents = self.contents.lock();
+        contents.news.notices.clear();
+        contents.news.overdue.clear();
+        contents.bytes = 0;
+        contents.news.anew = Some((epoch, oldest));
+        contents.waker.take()
+    }
+
+    /// Notes that there is something to read for a subscription that has waited for it. Gives whom to wake.
+    pub(crate) fn rouse(&self, seat: SeatKey, id: SubscriberId) -> Option<Waker> {
+        let mut contents = self.contents.lock();
+        contents.news.roused.push((seat, id));
+        contents.waker.take()
     }
 
     /// Notes that a subscription was told to end. Gives whom to wake.

@@ -7,10 +7,14 @@
 //! This crate knows no sockets, no HTTP and no JSON.
 
 mod admission;
+mod appending;
+mod behind;
 mod close;
 mod config;
+mod digest;
 mod ending;
 mod error;
+mod fetch;
 mod grants;
 mod hub;
 mod inbox;
@@ -18,8 +22,10 @@ mod index;
 mod log;
 mod position;
 mod presence;
+mod publishing;
 mod read;
 mod replays;
+mod resuming;
 mod selector;
 mod served;
 mod shard;
@@ -46,6 +52,7 @@ pub use log::{
 };
 pub use position::{Epoch, InvalidPosition, Position};
 pub use presence::Announcer;
+pub use publishing::Publishing;
 pub use selector::{Kind, Selector};
 pub use shard::{Next, SeatKey, Shard};
 pub use stats::Stats;

@@ -49,6 +49,8 @@ pub(crate) enum Read {
     UpToDate,
     /// Nothing so far for this subscriber; there is more to look at.
     Again,
+    /// What it is owed next is read from the log behind the hub. It is woken when that is there.
+    Waiting,
 }
 
 impl State {
@@ -70,7 +72,7 @@ impl State {
         owed: Option<u64>,
         portion: Portion,
     ) -> (Read, Option<u64>) {
-        let oldest = self.tail.oldest();
+        let oldest = self.oldest();
         let before = self.tail.position(oldest - 1);
         let Some(member) = self.members.get_mut(key) else {
             return (Read::Ready(Delivery::Closed(CloseReason::Client)), None);
@@ -85,7 +87,11 @@ impl State {
         let gap = told.or_else(|| lost.map(fallen));
         let closed = member.closed;
         let (updates, then_owed) = match (&gap, owed) {
-            (Some(_), Some(from)) => self.take(key, from.max(oldest), Portion::NOTHING),
+            (Some(_), Some(from)) => {
+                let member = self.members.get(key);
+                (None, member.and_then(|member| self.first_owed(member, from.max(oldest))))
+            }
+            (None, Some(from)) if from < self.tail.oldest() => return self.read_behind(key, from),
             (None, Some(from)) => self.take(key, from, portion),
             (_, None) => (None, None),
         };
@@ -169,9 +175,11 @@ impl State {
 
     /// Whether an update that is a candidate matches a subscriber's selectors. Of those without a template it does.
     fn matches(&self, member: &Member, update: &LoggedUpdate) -> bool {
-        if member.templates.is_empty() {
-            return true;
-        }
+        member.templates.is_empty() || self.matches_any(member, update)
+    }
+
+    /// Whether an update matches a subscriber's selectors.
+    pub(crate) fn matches_any(&self, member: &Member, update: &LoggedUpdate) -> bool {
         let has_place = |key| member.places.binary_search_by_key(&key, |place| place.node).is_ok();
         has_place(self.index.all())
             || update.topics().any(|topic| {

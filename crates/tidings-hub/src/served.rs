@@ -45,6 +45,14 @@ impl Served {
         }
     }
 
+    /// Gives whom to wake of one that has a task of its own.
+    pub(crate) fn rouse(&mut self) -> Option<Waker> {
+        match self {
+            Self::Alone { waker, .. } => waker.take(),
+            Self::InShard { .. } => None,
+        }
+    }
+
     /// Sets the cursor of one that was up to date. Gives whom to wake.
     pub(crate) fn owe(&mut self, seq: u64) -> Option<Waker> {
         match self {

@@ -14,7 +14,7 @@ use slab::Slab;
 use crate::hub::Hub;
 use crate::inbox::{Inbox, News};
 use crate::index::{NodeKey, ShardKey};
-use crate::position::Position;
+use crate::position::{Epoch, Position};
 use crate::read::{Portion, Read};
 use crate::served::Seated;
 use crate::state::{State, may_receive};
@@ -43,6 +43,7 @@ const MAX_PLANNED: usize = 64 * 1024;
 /// use tidings_hub::{Epoch, Grants, Hub, HubConfig, Selector, Shard, Start, Subscriber, SubscriberId, Update};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let hub = Hub::new(Epoch::random()?, HubConfig::default(), None);
 /// let subscriber = Subscriber {
 ///     id: SubscriberId::random()?,
@@ -54,15 +55,15 @@ const MAX_PLANNED: usize = 64 * 1024;
 ///     payload: None,
 /// };
 /// let mut shard: Shard<Vec<u8>> = Shard::new(hub.clone());
-/// let seat = shard.adopt(hub.subscribe(subscriber, Start::Live)?, Vec::new());
-/// hub.publish(Update::new("news", "hello"))?;
+/// let seat = shard.adopt(hub.subscribe(subscriber, Start::Live).await?, Vec::new());
+/// hub.publish(Update::new("news", "hello")).await?;
 /// assert!(shard.poll_news(&mut Context::from_waker(Waker::noop())).is_ready());
 /// shard.deliver(1, |_, carried, updates| {
 ///     updates.iter().for_each(|update| carried.extend(&update.frame));
 ///     updates.len()
 /// });
 /// assert!(shard.carrier(seat).ok_or("gone")?.ends_with(b"data: hello\n\n"));
-/// # Ok(())
+/// # Ok(()) })
 /// # }
 /// ```
 pub struct Shard<C> {
@@ -82,6 +83,8 @@ type Row = Vec<SeatKey>;
 /// One subscription of a shard.
 struct Seat<C> {
     subscription: Subscription,
+    /// Of which log the seqs below are.
+    epoch: Epoch,
     /// All updates up to this one are handed over, or noted in `owed`, or not for this subscription, as none is after its
     /// end.
     through: u64,
@@ -123,7 +126,7 @@ pub enum Next {
     Delivery(Delivery),
     /// Nothing so far, but the search is not at the end: read again, after others had their turn.
     Searching,
-    /// Nothing: it is up to date.
+    /// Nothing so far: it is up to date, or what it is owed is being read. It is roused when there is something.
     UpToDate,
 }
 
@@ -157,7 +160,10 @@ impl<C> Shard<C> {
             row.push(key);
             row.len() - 1
         };
-        let start = self.hub.lock().seat(subscription.key(), (self.key, key), list);
+        let mut state = self.hub.lock();
+        let epoch = state.tail.epoch();
+        let start = state.seat(subscription.key(), (self.key, key), list);
+        drop(state);
         let Seated {
             owed,
             through,
@@ -175,6 +181,7 @@ impl<C> Shard<C> {
         let planned = None;
         self.seats.insert(Seat {
             subscription,
+            epoch,
             through,
             owed,
             is_behind,
@@ -258,6 +265,8 @@ impl<C> Shard<C> {
         if !self.inbox.take(&mut self.news, cx.waker()) {
             return Poll::Pending;
         }
+        self.begin_anew();
+        self.rouse_those_read_for();
         self.end_some_at_once();
         Poll::Ready(())
     }
@@ -302,7 +311,12 @@ impl<C> Shard<C> {
             return Next::UpToDate;
         };
         let mut state = self.hub.lock();
+        if seat.epoch != state.tail.epoch() {
+            // The news of it is in the inbox.
+            return Next::UpToDate;
+        }
         let (read, owed) = state.read_from(seat.subscription.key(), seat.owed, Portion::LARGE);
+        let fetches = std::mem::take(&mut state.fetches);
         let ends_at_once = state.ends_at_once(seat.subscription.key());
         seat.ends_at_once |= ends_at_once;
         if seat.owed.is_some() && owed.is_none() {
@@ -310,7 +324,10 @@ impl<C> Shard<C> {
             seat.through = seat.through.max(state.tail.next() - 1);
         }
         seat.owed = owed;
+        drop(state);
+        self.hub.fetch(fetches);
         match read {
+            Read::Waiting => Next::UpToDate,
             Read::Again => Next::Searching,
             // What it is owed before it ends may be in the inbox yet.
             Read::Ready(Delivery::Closed(_)) if !seat.is_ending && !ends_at_once => seat.rest(),
@@ -403,6 +420,33 @@ impl<C> Shard<C> {
         }
         drop(state);
         self.hub.0.told.notify_waiters();
+    }
+
+    /// Puts everybody's cursor to the beginning of another log, if one has begun.
+    fn begin_anew(&mut self) {
+        let Some((epoch, oldest)) = self.news.anew.take() else { return };
+        for (key, seat) in &mut self.seats {
+            // Not who has come since then, nor who has only its end to read.
+            if seat.epoch == epoch || seat.ends_at_once {
+                continue;
+            }
+            seat.epoch = epoch;
+            seat.through = oldest - 1;
+            seat.owed = Some(oldest);
+            seat.is_behind = true;
+            self.roused.push(key);
+        }
+    }
+
+    /// Lets those read on for whom something was read from the log behind the hub.
+    fn rouse_those_read_for(&mut self) {
+        for (key, id) in self.news.roused.drain(..) {
+            // Another subscription may have the seat by now.
+            let seat = self.seats.get(key);
+            if seat.is_some_and(|seat| seat.subscription.subscriber().id == id) {
+                self.roused.push(key);
+            }
+        }
     }
 
     /// Lets those that were told to end read on, to their end.
@@ -498,6 +542,7 @@ mod tests {
     use proptest::sample::Index;
 
     use super::*;
+    use crate::publishing::tests::Now;
     use crate::{Epoch, Grants, HubConfig, Retention, Selector, Start, SubscriberId, Update};
 
     impl<C> Shard<C> {
@@ -610,7 +655,7 @@ mod tests {
                     for _ in 0..times {
                         let names = topics.iter().map(|&topic| TOPICS[topic].to_owned()).collect();
                         let update = Update { topics: names, ..Update::default() };
-                        self.hub.publish(update).unwrap();
+                        self.hub.publish(update).now().unwrap();
                         self.published.push(topics.clone());
                     }
                 }
@@ -625,7 +670,7 @@ mod tests {
                         address: None,
                         payload: None,
                     };
-                    let subscription = self.hub.subscribe(subscriber, Start::Live).unwrap();
+                    let subscription = self.hub.subscribe(subscriber, Start::Live).now().unwrap();
                     let seat = self.shard.adopt(subscription, Given::default());
                     self.listeners.push((seat, SELECTORS[which].1, self.published.len() as u64));
                 }

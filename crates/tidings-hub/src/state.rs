@@ -5,11 +5,10 @@
 //! being up to date are the same state with another number in it. The cursors of subscribers in a shard are with the
 //! shard (`shard.rs`): a publish only leaves it a notice.
 
-use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::task::Waker;
 
-use hashbrown::{DefaultHashBuilder, HashMap};
+use hashbrown::HashMap;
 use slab::Slab;
 use tidings_wire::EventId;
 use tokio::time::Instant;
@@ -17,12 +16,13 @@ use tokio::time::Instant;
 use crate::admission::Admission;
 use crate::close::CloseReason;
 use crate::config::HubConfig;
+use crate::digest::digest;
 use crate::ending::AtOnce;
 use crate::error::{BatchError, PublishError, SubscribeError};
+use crate::fetch::{Fetch, Fetched};
 use crate::inbox::Inbox;
 use crate::index::{Index, NodeKey, ShardKey, SubscriberKey};
 use crate::position::{Epoch, Position};
-use crate::read::Portion;
 use crate::replays::Replays;
 use crate::selector::{Kind, Selector};
 use crate::served::{Seated, Served};
@@ -48,9 +48,14 @@ pub(crate) struct State {
     pub(crate) published: u64,
     pub(crate) gaps: u64,
     pub(crate) closing: bool,
-    admission: Admission,
+    /// The oldest seq that the log behind the hub retains; none where the tail is the whole log.
+    pub(crate) log_oldest: Option<u64>,
+    /// The log behind the hub is away.
+    pub(crate) is_away: bool,
+    /// What is to be read from the log, until the lock is let go.
+    pub(crate) fetches: Vec<Fetch>,
+    pub(crate) admission: Admission,
     config: HubConfig,
-    hasher: DefaultHashBuilder,
 }
 
 /// A subscriber and where it stands.
@@ -69,6 +74,8 @@ pub(crate) struct Member {
     pub(crate) closed: Option<CloseReason>,
     /// Whether it shall not even have that.
     pub(crate) at_once: AtOnce,
+    /// What it has of the log before the tail.
+    pub(crate) fetched: Fetched,
 }
 
 #[derive(Debug)]
@@ -94,9 +101,11 @@ impl State {
             published: 0,
             gaps: 0,
             closing: false,
+            log_oldest: None,
+            is_away: false,
+            fetches: Vec::new(),
             admission: Admission::default(),
             config,
-            hasher: DefaultHashBuilder::default(),
         }
     }
 
@@ -108,12 +117,8 @@ impl State {
         woken: &mut Vec<Waker>,
     ) -> Result<Receipt, PublishError> {
         self.check(&update)?;
-        // An empty id would reset the place of every browser that sees it.
-        update.id = update.id.filter(|id| !id.as_str().is_empty());
-        let idempotency = update
-            .idempotency_key
-            .take()
-            .map(|key| Idempotency { digest: self.digest(&update), key });
+        let idempotency =
+            update.idempotency_key.take().map(|key| Idempotency { digest: digest(&update), key });
         if let Some(Idempotency { key, digest }) = &idempotency
             && let Some(first) = self.tail.with_key(key)
         {
@@ -125,6 +130,14 @@ impl State {
         let mut draft = self.tail.draft(&mut update, idempotency, now);
         self.check_weight(&draft, &update.topics)?;
         draft.topics = self.index.intern(&update.topics);
+        let entry = self.add(draft, woken);
+        self.published += 1;
+        self.evict(now);
+        Ok(Receipt { id: entry.id.clone(), position: entry.position, repeated: false })
+    }
+
+    /// Puts an update at the end of the tail and collects who was waiting for it.
+    pub(crate) fn add(&mut self, draft: LoggedUpdate, woken: &mut Vec<Waker>) -> Arc<LoggedUpdate> {
         let entry = self.tail.append(draft);
         let (members, shards) = (&mut self.members, &self.shards);
         self.index.append(&entry, |node, reached| {
@@ -139,12 +152,10 @@ impl State {
                 woken.extend(shards.get(shard).and_then(|inbox| inbox.notify(&entry, node)));
             }
         });
-        self.published += 1;
-        self.evict(now);
-        Ok(Receipt { id: entry.id.clone(), position: entry.position, repeated: false })
+        entry
     }
 
-    fn check(&self, update: &Update) -> Result<(), PublishError> {
+    pub(crate) fn check(&self, update: &Update) -> Result<(), PublishError> {
         if self.closing {
             return Err(PublishError::Closed);
         }
@@ -166,12 +177,9 @@ impl State {
         let mut digests = HashMap::new();
         let mut check = |update: &Update, bytes| {
             self.check(update)?;
-            let limit = self.config.retention.max_bytes;
-            if bytes > limit {
-                return Err(PublishError::TooLarge { bytes, limit });
-            }
+            self.check_max_weight(bytes)?;
             let Some(key) = &update.idempotency_key else { return Ok(()) };
-            let digest = self.digest(update);
+            let digest = digest(update);
             let logged = self.tail.with_key(key).and_then(|first| first.idempotency.as_ref());
             let known =
                 digests.insert(Arc::clone(key), digest).or(logged.map(|known| known.digest));
@@ -195,17 +203,15 @@ impl State {
         if bytes > limit { Err(PublishError::TooLarge { bytes, limit }) } else { Ok(()) }
     }
 
-    /// Tells whether a repeated publish is the same one.
-    fn digest(&self, update: &Update) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        update.topics.hash(&mut hasher);
-        update.data.hash(&mut hasher);
-        update.id.hash(&mut hasher);
-        update.id_scope.hash(&mut hasher);
-        update.retry.hash(&mut hasher);
-        update.event_type.as_ref().map(AsRef::<str>::as_ref).hash(&mut hasher);
-        update.private.hash(&mut hasher);
-        hasher.finish()
+    /// Refuses what weighs more than the whole tail may. `bytes` is the most that an update can weigh.
+    pub(crate) fn check_max_weight(&self, bytes: usize) -> Result<(), PublishError> {
+        let limit = self.config.retention.max_bytes;
+        if bytes > limit { Err(PublishError::TooLarge { bytes, limit }) } else { Ok(()) }
+    }
+
+    /// The seq of the oldest update that is retained anywhere, or of the next one when nothing is.
+    pub(crate) fn oldest(&self) -> u64 {
+        self.log_oldest.unwrap_or_else(|| self.tail.oldest())
     }
 
     /// Lets go of what the retention no longer keeps. There is no timer: whoever publishes, subscribes or looks does it.
@@ -225,7 +231,7 @@ impl State {
     pub(crate) fn subscribe(
         &mut self,
         subscriber: Arc<Subscriber>,
-        start: Start,
+        (start, found): (Start, Option<Found>),
         announcements: Vec<Update>,
         now: Instant,
         woken: &mut Vec<Waker>,
@@ -235,7 +241,7 @@ impl State {
         }
         self.evict(now);
         self.admission.admit(&subscriber, &self.index, &self.config.limits)?;
-        let (resume, from, gap) = self.resolve(start, &subscriber);
+        let (resume, from, gap) = self.resolve(start, found, &subscriber);
         let key = self.members.vacant_key();
         let places = self.enter(key, &subscriber);
         let is_template = |selector: &&Selector| selector.kind() == Kind::Template;
@@ -249,9 +255,10 @@ impl State {
             gap,
             closed: None,
             at_once: AtOnce::No,
+            fetched: None,
         };
         if let Some(from) = from {
-            let owed = self.collect(&member, from, Portion::NOTHING).owed;
+            let owed = self.first_owed(&member, from);
             member.served = Served::Alone { owed, waker: None };
         }
         for update in announcements {
@@ -263,8 +270,14 @@ impl State {
     }
 
     /// Where a subscription begins: what it is told, from which update on it is owed what matches, and what is lost.
-    fn resolve(&self, start: Start, subscriber: &Subscriber) -> (Resume, Option<u64>, Option<Gap>) {
-        let oldest = self.tail.oldest();
+    /// `found` is where the log behind the hub says the id is; without it the tail is asked.
+    fn resolve(
+        &self,
+        start: Start,
+        found: Option<Found>,
+        subscriber: &Subscriber,
+    ) -> (Resume, Option<u64>, Option<Gap>) {
+        let oldest = self.oldest();
         let scope = match &start {
             Start::AfterOnTopic(_) => IdScope::Topic,
             Start::Live | Start::Earliest | Start::After(_) => IdScope::Hub,
@@ -279,7 +292,13 @@ impl State {
             before: self.tail.position(from - 1),
             missed,
         };
-        match self.tail.find(&id, scope, &subscriber.selectors) {
+        let found =
+            found.unwrap_or_else(|| self.tail.find(&id, scope, &subscriber.selectors, oldest));
+        match found {
+            // The log may have moved on since it was asked.
+            Found::From(from) if from < oldest => {
+                (Resume::Partial, Some(oldest), Some(lost(oldest, Some(oldest - from))))
+            }
             Found::From(from) => (Resume::Complete, Some(from), None),
             Found::Lost { missed: Some(missed) } => {
                 (Resume::Partial, Some(oldest), Some(lost(oldest, Some(missed))))
@@ -438,6 +457,21 @@ impl State {
     }
 }
 
+impl Member {
+    /// Its log is gone: all of another one is owed from `oldest` on, after a gap.
+    pub(crate) fn lose_all(&mut self, before: Position, oldest: u64) {
+        self.fetched = None;
+        if self.at_once != AtOnce::No {
+            return;
+        }
+        let last_event_id = self.gap.take().and_then(|gap| gap.last_event_id);
+        self.gap = Some(Gap { last_event_id, before, missed: None });
+        if let Served::Alone { owed, .. } = &mut self.served {
+            *owed = Some(oldest);
+        }
+    }
+}
+
 /// Guarantee 6: a private update reaches only subscribers with a grant for one of its topics.
 pub(crate) fn may_receive(subscriber: &Subscriber, update: &LoggedUpdate) -> bool {
     !update.is_private() || subscriber.grants.allows_any(update.topics())
@@ -450,6 +484,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::publishing::tests::Now;
     use crate::{Grants, Hub, Retention, Selector, Shard, SubscriberId, Subscription};
 
     const TEXTS: [&str; 8] = ["a/1", "a/2", "b", "*", "a/{x}", "{x}", "{+x}", "a/{x}/{y}"];
@@ -481,7 +516,7 @@ mod tests {
                 idempotency_key: Some(key.to_string().into()),
                 ..Update::default()
             };
-            self.hub.publish(update).ok();
+            self.hub.publish(update).now().ok();
         }
 
         fn subscribe(&mut self, selectors: &[usize]) {
@@ -494,7 +529,7 @@ mod tests {
                 address: Some([192, 0, 2, 1].into()),
                 payload: None,
             };
-            self.alone.push(self.hub.subscribe(newcomer, Start::Earliest).unwrap());
+            self.alone.push(self.hub.subscribe(newcomer, Start::Earliest).now().unwrap());
         }
 
         /// One of those alone leaves, or goes to a shard.

@@ -11,14 +11,16 @@ pub struct Stats {
     pub published: u64,
     /// Gaps told since the hub began.
     pub gaps: u64,
-    /// Retained updates.
+    /// Updates in memory: all that are retained, or the newest of those that the log behind the hub retains.
     pub updates: usize,
-    /// What the retained updates weigh, in bytes.
+    /// What they weigh, in bytes.
     pub bytes: usize,
-    /// Topics that have a retained update.
+    /// Topics that have an update in memory.
     pub topics: usize,
     /// Where the oldest retained update is.
     pub oldest: Option<Position>,
     /// Where the newest retained update is.
     pub newest: Option<Position>,
+    /// Whether there is a log behind the hub, and it cannot be reached.
+    pub log_is_away: bool,
 }

@@ -148,10 +148,12 @@ impl Subscription {
                 }
                 // The lock is let go between rounds, so that a long search holds up nobody.
                 Read::Again => {}
-                Read::UpToDate => {
+                Read::UpToDate | Read::Waiting => {
                     let replaced = state.wait(self.key, cx.waker());
+                    let fetches = std::mem::take(&mut state.fetches);
                     drop(state);
                     drop(replaced);
+                    self.hub.fetch(fetches);
                     return Poll::Pending;
                 }
             }

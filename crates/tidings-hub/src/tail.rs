@@ -15,7 +15,7 @@ use crate::position::{Epoch, Position};
 use crate::selector::Selector;
 use crate::update::{IdScope, Idempotency, LoggedUpdate, Update, encode};
 
-/// The retained updates and what finds one of them without a scan.
+/// The updates and what finds one of them without a scan.
 #[derive(Debug)]
 pub(crate) struct Tail {
     epoch: Epoch,
@@ -59,7 +59,19 @@ impl Tail {
         }
     }
 
-    /// The seq of the oldest retained update, or of the next one when nothing is retained.
+    /// Begins at another place of the log, or of another log. What was in the tail was evicted.
+    pub(crate) fn begin(&mut self, epoch: Epoch, oldest: u64) {
+        debug_assert!(self.entries.is_empty(), "what was in the tail is evicted first");
+        self.epoch = epoch;
+        self.oldest = oldest;
+    }
+
+    /// Which log it is the newest part of.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The seq of the oldest update, or of the next one when there is none.
     pub(crate) fn oldest(&self) -> u64 {
         self.oldest
     }
@@ -154,9 +166,11 @@ impl Tail {
             self.retention.max_age.is_some_and(|age| now.duration_since(oldest.logged_at) > age);
         let too_much = self.entries.len() > self.retention.max_updates
             || self.bytes + index_bytes > self.retention.max_bytes;
-        if !too_old && !too_much {
-            return None;
-        }
+        if too_old || too_much { self.evict_oldest() } else { None }
+    }
+
+    /// Takes out the oldest update, if there is one.
+    pub(crate) fn evict_oldest(&mut self) -> Option<Arc<LoggedUpdate>> {
         let entry = self.entries.pop_front()?;
         self.oldest += 1;
         self.bytes -= entry.weight();
@@ -173,9 +187,15 @@ impl Tail {
         Some(entry)
     }
 
-    /// Where the id that a subscriber saw last stands. An own id is looked for in its scope first, and then in the other:
+    /// Where the id that a subscriber saw last stands, where `oldest` is the oldest update that is retained anywhere. An own id is looked for in its scope first, and then in the other:
     /// updates of both may have the same topic.
-    pub(crate) fn find(&self, id: &str, scope: IdScope, selectors: &[Selector]) -> Found {
+    pub(crate) fn find(
+        &self,
+        id: &str,
+        scope: IdScope,
+        selectors: &[Selector],
+        oldest: u64,
+    ) -> Found {
         let Ok(position) = id.parse::<Position>() else {
             let in_hub = || self.own_ids.get(id).and_then(VecDeque::front);
             // Of several topics the one that is furthest behind: to resume too early doubles some, too late loses them.
@@ -196,8 +216,8 @@ impl Tail {
         let after = position.seq.saturating_add(1);
         if after > self.next() {
             Found::Beyond
-        } else if after < self.oldest {
-            Found::Lost { missed: Some(self.oldest - after) }
+        } else if after < oldest {
+            Found::Lost { missed: Some(oldest - after) }
         } else {
             Found::From(after)
         }

@@ -174,6 +174,8 @@ impl LoggedUpdate {
     // the sums with what is allocated.
     /// What every update costs beside its frame, in bytes.
     const OVERHEAD_BYTES: usize = 224;
+    /// The least that an update weighs, in bytes: one topic, hardly any frame.
+    pub(crate) const MIN_BYTES: usize = Self::OVERHEAD_BYTES + Self::TOPIC_BYTES;
     /// What each of its topics costs beside the topic's own node, in bytes.
     pub(crate) const TOPIC_BYTES: usize = 40;
     /// What an own id costs beside its text, in bytes.

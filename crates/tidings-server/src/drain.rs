@@ -38,7 +38,7 @@ impl Server {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = Server::new(HubConfig::default(), ServerConfig::default()).await?;
     /// server.drain().await;
-    /// let refused = server.hub().publish(Update::new("news", "too late"));
+    /// let refused = server.hub().publish(Update::new("news", "too late")).await;
     /// assert_eq!(refused, Err(PublishError::Closed));
     /// # Ok(()) }
     /// ```

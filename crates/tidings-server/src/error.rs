@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use tidings_hub::Unavailable;
+
 use crate::auth::AuthConfigError;
 use crate::origin::InvalidOrigin;
 use crate::relay::InvalidRelay;
@@ -17,6 +19,8 @@ pub enum StartError {
     Cors(InvalidOrigin),
     /// A relay cannot be used.
     Relay(InvalidRelay),
+    /// The log behind the hub is unavailable.
+    Log(Unavailable),
     /// The system gives no randomness for the log's epoch.
     Randomness(getrandom::Error),
 }
@@ -27,6 +31,7 @@ impl fmt::Display for StartError {
             Self::Auth(_) => "the hub's keys cannot be used",
             Self::Cors(_) => "a CORS origin cannot be used",
             Self::Relay(_) => "a relay cannot be used",
+            Self::Log(_) => "the log cannot be read",
             Self::Randomness(_) => "the system gives no random numbers",
         })
     }
@@ -38,6 +43,7 @@ impl Error for StartError {
             Self::Auth(error) => Some(error),
             Self::Cors(error) => Some(error),
             Self::Relay(error) => Some(error),
+            Self::Log(error) => Some(error),
             Self::Randomness(error) => Some(error),
         }
     }

@@ -9,7 +9,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use serde::Serialize;
-use tidings_hub::{BatchError, PublishError, SubscribeError};
+use tidings_hub::{BatchError, PublishError, SubscribeError, Unavailable};
 
 use crate::announce;
 use crate::auth::AuthError;
@@ -120,6 +120,19 @@ impl Refusal {
         self.row().status
     }
 
+    /// Why the log behind the hub is away, where that is it. For the operator: it may name machines.
+    pub(crate) fn unavailable(&self) -> Option<&Unavailable> {
+        match self {
+            Self::Publish(PublishError::Unavailable(why))
+            | Self::Subscribe(SubscribeError::Unavailable(why)) => Some(why),
+            Self::Batch(batch) => match &batch.error {
+                PublishError::Unavailable(why) => Some(why),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Whether it is told in the log by default: who may not do what, and limits that are reached.
     pub(crate) fn is_noteworthy(&self) -> bool {
         // Of an upstream's failures the relay tells, once for many.
@@ -181,6 +194,7 @@ fn publish_row(error: &PublishError) -> Row {
         PublishError::TooLarge { .. } => row(S::PAYLOAD_TOO_LARGE, "data_too_large"),
         PublishError::KeyReused => row(S::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
         PublishError::Closed => later(S::SERVICE_UNAVAILABLE, "draining"),
+        PublishError::Unavailable(_) => later(S::SERVICE_UNAVAILABLE, "log_unavailable"),
         _ => later(S::SERVICE_UNAVAILABLE, "unavailable"),
     }
 }
@@ -196,6 +210,7 @@ fn subscribe_row(error: &SubscribeError) -> Row {
         SubscribeError::AddressFull { .. } => later(S::TOO_MANY_REQUESTS, "address_limit"),
         SubscribeError::TopicFull { .. } => later(S::TOO_MANY_REQUESTS, "topic_limit"),
         SubscribeError::Closed => later(S::SERVICE_UNAVAILABLE, "draining"),
+        SubscribeError::Unavailable(_) => later(S::SERVICE_UNAVAILABLE, "log_unavailable"),
         _ => later(S::SERVICE_UNAVAILABLE, "unavailable"),
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use tidings_hub::{
-    Announcer, Epoch, Grants, Hub, HubConfig, Resume, Selector, Subscriber, SubscriberId,
+    Announcer, Epoch, Grants, Hub, HubConfig, Log, Resume, Selector, Subscriber, SubscriberId,
     Subscription,
 };
 use tokio::time::Instant;
@@ -62,17 +62,46 @@ impl Server {
     ///
     /// # Cancel safety
     /// Cancel safe: dropped, it leaves nothing behind.
-    pub async fn new(hub: HubConfig, mut config: ServerConfig) -> Result<Self, StartError> {
+    pub async fn new(hub: HubConfig, config: ServerConfig) -> Result<Self, StartError> {
+        Self::build(None, hub, config).await
+    }
+
+    /// A server whose hub has a log behind it. `hub` says how much of the log is held in memory.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and when the log is unavailable.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: dropped, it leaves nothing behind.
+    pub async fn open(
+        log: Arc<dyn Log>,
+        hub: HubConfig,
+        config: ServerConfig,
+    ) -> Result<Self, StartError> {
+        Self::build(Some(log), hub, config).await
+    }
+
+    async fn build(
+        log: Option<Arc<dyn Log>>,
+        hub_config: HubConfig,
+        mut config: ServerConfig,
+    ) -> Result<Self, StartError> {
         let cors = Cors::new(&config.cors_origins).map_err(StartError::Cors)?;
         let auth = std::mem::take(&mut config.auth);
         let authenticator = Authenticator::new(auth).await.map_err(StartError::Auth)?;
         let relays = Relays::new(std::mem::take(&mut config.relays)).map_err(StartError::Relay)?;
         let announcer =
             config.subscriptions.then(|| Box::new(PresenceAnnouncer) as Box<dyn Announcer>);
-        let epoch = Epoch::random().map_err(StartError::Randomness)?;
+        let hub = match log {
+            Some(log) => Hub::open(log, hub_config, announcer).await.map_err(StartError::Log)?,
+            None => {
+                let epoch = Epoch::random().map_err(StartError::Randomness)?;
+                Hub::new(epoch, hub_config, announcer)
+            }
+        };
         Ok(Self(Arc::new(Shared {
-            hub: Hub::new(epoch, hub, announcer),
-            hub_config: hub,
+            hub,
+            hub_config,
             config,
             authenticator,
             cors,
@@ -92,7 +121,7 @@ impl Server {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = Server::new(HubConfig::default(), ServerConfig::default()).await?;
-    /// let receipt = server.hub().publish(Update::new("users/alice", "a message for you").private())?;
+    /// let receipt = server.hub().publish(Update::new("users/alice", "a message for you").private()).await?;
     /// // The id that the event has; a browser that saw it goes on after it.
     /// assert!(receipt.id.as_str().starts_with('#'));
     /// # Ok(()) }
@@ -254,7 +283,8 @@ impl Call<'_> {
         let address = self.address.map(display);
         shared.metrics.refused(reason);
         if refusal.is_noteworthy() {
-            info!(%method, path, address, status, reason, detail = %refusal, "refused");
+            let cause = refusal.unavailable().map(display);
+            info!(%method, path, address, status, reason, detail = %refusal, cause, "refused");
         } else {
             debug!(%method, path, address, status, reason, detail = %refusal, "refused");
         }

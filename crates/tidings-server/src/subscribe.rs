@@ -44,7 +44,7 @@ pub(crate) async fn answer(call: &Call<'_>) -> Result<Response<Body>, Refusal> {
         Some(EARLIEST) => Start::Earliest,
         Some(id) => Start::After(id.to_owned()),
     };
-    let subscription = shared.hub.subscribe(subscriber, start).map_err(|error| {
+    let subscription = shared.hub.subscribe(subscriber, start).await.map_err(|error| {
         if topics_are_given && is_about_selectors(&error) {
             warn!(%error, "the topics that the application gives this stream cannot be subscribed to: the request is refused for now");
             return Refusal::Auth(AuthError::CallbackFailed);

@@ -165,7 +165,7 @@ async fn publish_load(hub: Hub, mut demo: Demo) {
             .into_iter()
             .map(|(topic, figures)| Update::new(topic, figures.to_string()));
         // Refused only by a hub that is closing.
-        drop(hub.publish_all(updates));
+        drop(hub.publish_all(updates).await);
     }
 }
 

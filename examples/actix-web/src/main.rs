@@ -160,7 +160,7 @@ async fn send_message(
     let data = json!({ "text": message.text }).to_string();
     // Refused only where no client is there.
     drop(plain.send(Some(data.clone())));
-    publish(&server, Update::new("news", data))
+    publish(&server, Update::new("news", data)).await
 }
 
 async fn notify(
@@ -171,11 +171,11 @@ async fn notify(
     let user = User::try_from(user.into_inner()).map_err(|error| Fault::Invalid(error.into()))?;
     let data = json!({ "text": message.text }).to_string();
     let update = Update::new(user.topic(), data).private();
-    publish(&server, update.with_type(EventType::new("notification")?))
+    publish(&server, update.with_type(EventType::new("notification")?)).await
 }
 
-fn publish(server: &Server, update: Update) -> Result<Json<Value>, Fault> {
-    let receipt = server.hub().publish(update)?;
+async fn publish(server: &Server, update: Update) -> Result<Json<Value>, Fault> {
+    let receipt = server.hub().publish(update).await?;
     Ok(Json(json!({ "id": receipt.id.as_str() })))
 }
 

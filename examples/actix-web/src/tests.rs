@@ -64,9 +64,9 @@ impl Running {
     }
 
     /// A private update for alice, and a public one that ends the wait of those who do not get it.
-    fn publish(&self) {
-        self.server.hub().publish(Update::new("users/alice", "for alice").private()).unwrap();
-        self.server.hub().publish(Update::new("news", "for all")).unwrap();
+    async fn publish(&self) {
+        self.server.hub().publish(Update::new("users/alice", "for alice").private()).await.unwrap();
+        self.server.hub().publish(Update::new("news", "for all")).await.unwrap();
     }
 }
 
@@ -102,7 +102,7 @@ async fn the_session_decides_who_gets_private_updates() {
         open(app.get(BOTH).header("X-Identity", "alice").bearer_auth("alice".repeat(20))).await,
         open(app.get(&format!("{BOTH}&identity=alice")).header(COOKIE, bob)).await,
     ];
-    app.publish();
+    app.publish().await;
     assert!(read_until(&mut alice, "for all").await.contains("for alice"));
     for other in &mut others {
         assert!(!read_until(other, "for all").await.contains("for alice"));
@@ -113,7 +113,7 @@ async fn the_session_decides_who_gets_private_updates() {
 async fn requests_and_answers_are_carried_over_whole() {
     let limits = Limits { per_address: Some(1), ..HubConfig::default().limits };
     let app = start(limits, None).await;
-    app.publish();
+    app.publish().await;
     let first = app.server.hub().stats().oldest.unwrap().to_string();
     // The header goes in, the body comes out, and the address is known: there is one stream for each.
     let mut resumed = app.get(BOTH).header("Last-Event-ID", first).send().await.unwrap();
@@ -149,7 +149,7 @@ async fn a_client_that_went_away_is_cleaned_up() {
         address: None,
         payload: None,
     };
-    let mut watch = app.server.hub().subscribe(watcher, Start::Live).unwrap();
+    let mut watch = app.server.hub().subscribe(watcher, Start::Live).await.unwrap();
     let stream = open(app.get("/events?topic=a")).await;
     let begun = Instant::now();
     drop(stream);
@@ -198,7 +198,7 @@ async fn a_stuck_client_holds_the_end_up_no_longer_than_the_drain_time_and_the_g
     // From here on it takes nothing, and is owed much.
     stuck.read_u8().await.unwrap();
     let data = "x".repeat(1_000);
-    app.server.hub().publish_all((0..2_000).map(|_| Update::new("a", &*data)));
+    app.server.hub().publish_all((0..2_000).map(|_| Update::new("a", &*data))).await;
     let begun = Instant::now();
     app.stop.send(()).unwrap();
     let ended = tokio::time::timeout(PATIENCE, app.done).await.unwrap();

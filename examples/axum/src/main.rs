@@ -89,8 +89,8 @@ impl App {
             .with_state(self.clone())
     }
 
-    fn publish(&self, update: Update) -> Result<Json<Value>, Fault> {
-        let receipt = self.server.hub().publish(update)?;
+    async fn publish(&self, update: Update) -> Result<Json<Value>, Fault> {
+        let receipt = self.server.hub().publish(update).await?;
         Ok(Json(json!({ "id": receipt.id.as_str() })))
     }
 }
@@ -166,7 +166,7 @@ async fn send_message(
     let data = json!({ "text": message?.0.text }).to_string();
     // Refused only where no client is there.
     drop(app.plain.send(Some(data.clone())));
-    app.publish(Update::new("news", data))
+    app.publish(Update::new("news", data)).await
 }
 
 async fn notify(
@@ -177,7 +177,7 @@ async fn notify(
     let user = User::try_from(user).map_err(Fault::Invalid)?;
     let data = json!({ "text": message?.0.text }).to_string();
     let update = Update::new(user.topic(), data).private();
-    app.publish(update.with_type(EventType::new("notification")?))
+    app.publish(update.with_type(EventType::new("notification")?)).await
 }
 
 /// A stream without a hub, as tutorials write it: what a client misses while it is away is lost.

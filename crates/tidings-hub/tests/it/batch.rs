@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidings_hub::{BatchError, HubConfig, PublishError, Retention, Update};
 use tidings_wire::EventType;
 
-use crate::fixture::{ROOMY, about, event_id, hub, live, publish, roomy_hub, updates};
+use crate::fixture::{Now, ROOMY, about, event_id, hub, live, publish, roomy_hub, updates};
 
 fn keyed(key: &str, data: &str) -> Update {
     Update::new("a", data).with_idempotency_key(key)
@@ -16,11 +16,12 @@ fn keyed(key: &str, data: &str) -> Update {
 fn a_batch_is_in_the_log_in_its_order() {
     let hub = roomy_hub();
     let mut probe = live(&hub, &["a"]);
-    let receipts = hub.publish_batch((0..3).map(|n| Update::new("a", n.to_string()))).unwrap();
+    let receipts =
+        hub.publish_batch((0..3).map(|n| Update::new("a", n.to_string()))).now().unwrap();
     let seqs: Vec<u64> = receipts.iter().map(|receipt| receipt.position.seq).collect();
     assert_eq!(seqs, [1, 2, 3]);
     assert_eq!(probe.drain(), updates(&["0", "1", "2"]));
-    assert_eq!(hub.publish_batch([]), Ok(Vec::new()));
+    assert_eq!(hub.publish_batch([]).now(), Ok(Vec::new()));
 }
 
 /// The server once published an array one by one: what came before the one that was refused was in the log.
@@ -29,7 +30,7 @@ fn one_that_cannot_be_published_keeps_the_others_out() {
     let limit = 100_000;
     let retention = Retention { max_bytes: limit, ..ROOMY.retention };
     let hub = hub(HubConfig { retention, ..ROOMY });
-    hub.publish(keyed("used", "1")).unwrap();
+    hub.publish(keyed("used", "1")).now().unwrap();
     let mut probe = live(&hub, &["a"]);
     let before = hub.stats();
     let good = || Update::new("a", "good");
@@ -40,17 +41,17 @@ fn one_that_cannot_be_published_keeps_the_others_out() {
         (vec![keyed("new", "1"), keyed("new", "2")], 1, PublishError::KeyReused),
     ];
     for (batch, place, error) in cases {
-        let refused = hub.publish_batch(batch).unwrap_err();
+        let refused = hub.publish_batch(batch).now().unwrap_err();
         assert_eq!(refused, BatchError { place, error: error.clone() });
         assert_eq!(refused.source().unwrap().to_string(), error.to_string());
     }
     let large = Update::new("a", "x".repeat(limit));
-    let BatchError { place, error } = hub.publish_batch([good(), large]).unwrap_err();
+    let BatchError { place, error } = hub.publish_batch([good(), large]).now().unwrap_err();
     assert!(place == 1 && matches!(error, PublishError::TooLarge { .. }), "{error:?}");
     assert_eq!((hub.stats(), probe.drain()), (before, vec![]));
     hub.close();
     let closed = BatchError { place: 0, error: PublishError::Closed };
-    assert_eq!(hub.publish_batch([good(), good()]), Err(closed));
+    assert_eq!(hub.publish_batch([good(), good()]).now(), Err(closed));
     assert_eq!((hub.stats(), probe.drain()), (before, vec![]));
 }
 
@@ -58,13 +59,13 @@ fn one_that_cannot_be_published_keeps_the_others_out() {
 fn a_repeated_batch_answers_the_first_ones_receipts() {
     let hub = roomy_hub();
     let batch = || [keyed("1", "1"), keyed("2", "2"), keyed("1", "1")];
-    let first = hub.publish_batch(batch()).unwrap();
+    let first = hub.publish_batch(batch()).now().unwrap();
     assert_eq!(
         first.iter().map(|receipt| receipt.repeated).collect::<Vec<_>>(),
         [false, false, true]
     );
     publish(&hub, "a", "between");
-    let again = hub.publish_batch(batch()).unwrap();
+    let again = hub.publish_batch(batch()).now().unwrap();
     assert!(again.iter().all(|receipt| receipt.repeated));
     assert_eq!(hub.stats().published, 3);
 }
@@ -83,8 +84,8 @@ fn what_fits_as_a_batch_fits_on_its_own() {
         for max_bytes in 0..2_000 {
             let config =
                 HubConfig { retention: Retention { max_bytes, ..ROOMY.retention }, ..ROOMY };
-            let alone = hub(config).publish(update.clone()).is_ok();
-            match hub(config).publish_batch([update.clone()]) {
+            let alone = hub(config).publish(update.clone()).now().is_ok();
+            match hub(config).publish_batch([update.clone()]).now() {
                 Ok(_) => assert!(alone, "{max_bytes}"),
                 Err(_) => only_alone += usize::from(alone),
             }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use futures_core::Stream;
 use tidings_hub::{CloseReason, Delivery, PublishError, Start, SubscribeError, Update};
 
-use crate::fixture::{Probe, Seen, earliest, live, publish, roomy_hub, subscriber, updates};
+use crate::fixture::{Now, Probe, Seen, earliest, live, publish, roomy_hub, subscriber, updates};
 
 #[test]
 fn a_closing_hub_refuses_publishers_and_subscribers() {
@@ -15,9 +15,9 @@ fn a_closing_hub_refuses_publishers_and_subscribers() {
     let mut open = live(&hub, &["a"]);
     publish(&hub, "a", "1");
     hub.close();
-    assert_eq!(hub.publish(Update::new("a", "2")), Err(PublishError::Closed));
-    assert_eq!(hub.publish_all([Update::new("a", "2")]), [Err(PublishError::Closed)]);
-    let refused = hub.subscribe(subscriber(&["a"]), Start::Live);
+    assert_eq!(hub.publish(Update::new("a", "2")).now(), Err(PublishError::Closed));
+    assert_eq!(hub.publish_all([Update::new("a", "2")]).now(), [Err(PublishError::Closed)]);
+    let refused = hub.subscribe(subscriber(&["a"]), Start::Live).now();
     assert_eq!(refused.err(), Some(SubscribeError::Closed));
     // What is open goes on until it is closed.
     assert_eq!(open.drain(), updates(&["1"]));
@@ -73,7 +73,7 @@ fn as_many_end_as_asked_for_and_each_once() {
 #[tokio::test]
 async fn one_that_waits_is_woken_by_the_end() {
     let hub = roomy_hub();
-    let mut subscription = hub.subscribe(subscriber(&["a"]), Start::Live).unwrap();
+    let mut subscription = hub.subscribe(subscriber(&["a"]), Start::Live).now().unwrap();
     let waiting = tokio::spawn(async move { format!("{:?}", subscription.next().await) });
     tokio::task::yield_now().await;
     hub.close_some(1, CloseReason::Drain);
@@ -84,7 +84,7 @@ async fn one_that_waits_is_woken_by_the_end() {
 #[test]
 fn a_stream_ends_after_it_said_why() {
     let hub = roomy_hub();
-    let mut subscription = hub.subscribe(subscriber(&["a"]), Start::Live).unwrap();
+    let mut subscription = hub.subscribe(subscriber(&["a"]), Start::Live).now().unwrap();
     publish(&hub, "a", "1");
     hub.close_some(1, CloseReason::Drain);
     let mut next =

@@ -7,7 +7,7 @@ use tidings_hub::{Hub, IdScope, Shard, Start, Update};
 
 use crate::allocation::{Allocated, allocated};
 use crate::fixture::{
-    Probe, about, earliest, event_id, hub_of, live, publish, roomy_hub, subscriber,
+    Now, Probe, about, earliest, event_id, hub_of, live, publish, roomy_hub, subscriber,
 };
 
 /// Waits for topics that nobody publishes to, one each.
@@ -45,7 +45,7 @@ fn a_publish_costs_the_same_however_many_subscribe_to_other_topics() {
     check_is_independent_of_bystanders(|hub, probe| {
         let update = about(&["a/1", "a/2"], "data");
         let (seen, cost) = allocated(|| {
-            hub.publish(update).unwrap();
+            hub.publish(update).now().unwrap();
             probe.drain().len()
         });
         assert_eq!(seen, 1);
@@ -58,7 +58,7 @@ fn the_first_publish_on_a_topic_costs_the_same_however_many_subscribe_to_others(
     check_is_independent_of_bystanders(|hub, probe| {
         let update = Update::new("a/new", "data");
         let (seen, cost) = allocated(|| {
-            hub.publish(update).unwrap();
+            hub.publish(update).now().unwrap();
             probe.drain().len()
         });
         assert_eq!(seen, 1);
@@ -113,7 +113,7 @@ fn a_subscriber_costs_a_few_hundred_bytes() {
         let (probes, Allocated { live_bytes, .. }) = allocated(|| {
             let mut probes = Vec::with_capacity(HOW_MANY);
             for _ in 0..HOW_MANY {
-                probes.push(hub.subscribe(subscriber(&[selector]), Start::Live).unwrap());
+                probes.push(hub.subscribe(subscriber(&[selector]), Start::Live).now().unwrap());
             }
             probes
         });
@@ -127,7 +127,7 @@ fn a_subscriber_costs_a_few_hundred_bytes() {
 fn crowd<const N: usize>(hub: &Hub, how_many: usize, selectors: [&str; N]) -> Shard<()> {
     let mut shard = Shard::new(hub.clone());
     for _ in 0..how_many {
-        shard.adopt(hub.subscribe(subscriber(&selectors), Start::Live).unwrap(), ());
+        shard.adopt(hub.subscribe(subscriber(&selectors), Start::Live).now().unwrap(), ());
     }
     shard
 }
@@ -152,7 +152,7 @@ fn a_publish_costs_the_same_however_many_of_a_shard_subscribe_to_the_topic() {
         // The first two find an inbox that never held any; what is needed later is there from the last time.
         [(); 5].map(|()| {
             let update = Update::new("a", "data");
-            let (_, cost) = allocated(|| hub.publish(update).unwrap());
+            let (_, cost) = allocated(|| hub.publish(update).now().unwrap());
             assert_eq!(turn(&mut shard), how_many);
             cost
         })
@@ -186,7 +186,7 @@ fn a_shard_that_never_has_its_turn_costs_a_bounded_amount_of_memory() {
         let shard = crowd(&hub, 10, ["*"]);
         let publish_many = |how_many| {
             for n in 0..how_many {
-                hub.publish(update(n)).unwrap();
+                hub.publish(update(n)).now().unwrap();
             }
         };
         let ((), Allocated { live_bytes, .. }) = allocated(|| publish_many(20_000));
@@ -223,7 +223,7 @@ fn the_log_counts_at_least_the_memory_that_it_keeps() {
             let hub = roomy_hub();
             let ((), Allocated { live_bytes, .. }) = allocated(|| {
                 for n in 0..how_many {
-                    hub.publish(update(n)).unwrap();
+                    hub.publish(update(n)).now().unwrap();
                 }
             });
             let (counted, kept) = (hub.stats().bytes, live_bytes.cast_unsigned());

@@ -5,7 +5,8 @@ use std::task::{Context, Poll, Waker};
 use tidings_hub::{CloseReason, Delivery, Ending, Hub, Next, Shard, Start, Subscriber};
 
 use crate::fixture::{
-    Probe, Seen, earliest, granted, live, publish, roomy_hub, subscriber, updates, without_deadlock,
+    Now, Probe, Seen, earliest, granted, live, publish, roomy_hub, subscriber, updates,
+    without_deadlock,
 };
 
 fn of(user: &str) -> Subscriber {
@@ -65,8 +66,8 @@ fn a_replay_and_a_gap_are_not_given_either() {
 fn in_a_shard_nothing_is_handed_over_once_it_is_told() {
     let hub = roomy_hub();
     let mut shard = Shard::new(hub.clone());
-    let kicked = shard.adopt(hub.subscribe(of("kicked"), Start::Live).unwrap(), 0);
-    let other = shard.adopt(hub.subscribe(of("other"), Start::Live).unwrap(), 0);
+    let kicked = shard.adopt(hub.subscribe(of("kicked"), Start::Live).now().unwrap(), 0);
+    let other = shard.adopt(hub.subscribe(of("other"), Start::Live).now().unwrap(), 0);
     publish(&hub, "a", "in the inbox");
     let mut ending = end(&hub, "kicked");
     publish(&hub, "a", "behind it");
@@ -95,7 +96,7 @@ fn what_a_shard_has_in_hand_is_waited_for() {
     let hub = roomy_hub();
     let mut shard = Shard::new(hub.clone());
     let seats = ["kicked", "kicked"]
-        .map(|user| shard.adopt(hub.subscribe(of(user), Start::Live).unwrap(), 0_usize));
+        .map(|user| shard.adopt(hub.subscribe(of(user), Start::Live).now().unwrap(), 0_usize));
     publish(&hub, "a", "1");
     assert!(shard.poll_news(&mut Context::from_waker(Waker::noop())).is_ready());
     let hand_over = |shard: &mut Shard<usize>| {
@@ -119,7 +120,7 @@ fn one_in_a_shard_that_is_behind_reads_its_end_only() {
     let hub = roomy_hub();
     publish(&hub, "a", "1");
     let mut shard = Shard::new(hub.clone());
-    let seat = shard.adopt(hub.subscribe(of("kicked"), Start::Earliest).unwrap(), 0);
+    let seat = shard.adopt(hub.subscribe(of("kicked"), Start::Earliest).now().unwrap(), 0);
     let mut ending = end(&hub, "kicked");
     // It reads before it looks for news.
     assert!(matches!(shard.read(seat), Next::Delivery(Delivery::Closed(CloseReason::Kicked))));
@@ -132,7 +133,7 @@ fn one_in_a_shard_that_is_behind_reads_its_end_only() {
 #[test]
 fn one_on_its_way_to_a_shard_is_told_when_it_comes() {
     let hub = roomy_hub();
-    let newcomer = hub.subscribe(of("kicked"), Start::Earliest).unwrap();
+    let newcomer = hub.subscribe(of("kicked"), Start::Earliest).now().unwrap();
     let mut ending = end(&hub, "kicked");
     publish(&hub, "a", "1");
     assert!(!is_told(&mut ending));
@@ -150,7 +151,7 @@ fn those_that_are_gone_are_not_waited_for() {
     let hub = roomy_hub();
     let alone = Probe::open(&hub, of("kicked"), Start::Live);
     let mut shard = Shard::new(hub.clone());
-    shard.adopt(hub.subscribe(of("kicked"), Start::Live).unwrap(), 0);
+    shard.adopt(hub.subscribe(of("kicked"), Start::Live).now().unwrap(), 0);
     let mut ending = end(&hub, "kicked");
     assert_eq!(ending.count(), 2);
     drop(alone);
@@ -177,7 +178,7 @@ fn one_that_drains_is_ended_all_the_same_and_each_is_counted_once() {
 #[tokio::test]
 async fn the_end_wakes_those_that_end_and_their_knowledge_whoever_waits_for_it() {
     let hub = roomy_hub();
-    let mut subscription = hub.subscribe(of("kicked"), Start::Live).unwrap();
+    let mut subscription = hub.subscribe(of("kicked"), Start::Live).now().unwrap();
     let waiting = tokio::spawn(async move {
         let end = format!("{:?}", subscription.next().await);
         (end, subscription)
@@ -216,9 +217,9 @@ fn of_thousands_those_that_are_chosen_end_and_whoever_chooses_may_use_the_hub() 
 fn a_private_update_is_not_given_to_one_that_had_the_grant_when_it_was_published() {
     let hub = roomy_hub();
     let mut shard = Shard::new(hub.clone());
-    let seat = shard.adopt(hub.subscribe(granted(&["a"], &["a"]), Start::Live).unwrap(), 0);
+    let seat = shard.adopt(hub.subscribe(granted(&["a"], &["a"]), Start::Live).now().unwrap(), 0);
     let mut alone = Probe::open(&hub, granted(&["a"], &["a"]), Start::Live);
-    hub.publish(tidings_hub::Update::new("a", "secret").private()).unwrap();
+    hub.publish(tidings_hub::Update::new("a", "secret").private()).now().unwrap();
     assert_eq!(hub.end_at_once(|_| true, CloseReason::Kicked).count(), 2);
     turn(&mut shard);
     assert_eq!(shard.carrier(seat), Some(&mut 0));

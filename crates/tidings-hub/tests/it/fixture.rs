@@ -1,6 +1,7 @@
 //! What the tests are made of: roomy hubs, subscribers, and a probe that reads without waiting.
 
 use std::fmt::Display;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
@@ -76,7 +77,7 @@ pub(crate) fn after(hub: &Hub, id: impl Display, selectors: &[&str]) -> Probe {
 /// Publishes a public update and answers its receipt.
 #[track_caller]
 pub(crate) fn publish(hub: &Hub, topic: &str, data: &str) -> Receipt {
-    hub.publish(Update::new(topic, data)).unwrap()
+    hub.publish(Update::new(topic, data)).now().unwrap()
 }
 
 /// An update about several topics.
@@ -139,7 +140,7 @@ impl Probe {
 
     #[track_caller]
     pub(crate) fn open(hub: &Hub, subscriber: Subscriber, start: Start) -> Self {
-        Self::new(hub.subscribe(subscriber, start).unwrap())
+        Self::new(hub.subscribe(subscriber, start).now().unwrap())
     }
 
     /// What comes next, or `None` when it would have to wait for it.
@@ -191,3 +192,16 @@ pub(crate) fn without_deadlock(test: impl FnOnce() + Send + 'static) {
         Ok(()) | Err(RecvTimeoutError::Disconnected) => thread.join().unwrap(),
     }
 }
+
+/// What is there at once: a hub in memory waits for nothing.
+pub(crate) trait Now: Future + Sized {
+    #[track_caller]
+    fn now(self) -> Self::Output {
+        match pin!(self).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => output,
+            Poll::Pending => panic!("a hub in memory waits for nothing"),
+        }
+    }
+}
+
+impl<F: Future> Now for F {}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidings_hub::{Gap, Hub, HubConfig, Position, Resume, Retention, Start, Update};
 
 use crate::fixture::{
-    Probe, ROOMY, Seen, after, earliest, granted, hub, hub_of, live, publish, updates,
+    Now, Probe, ROOMY, Seen, after, earliest, granted, hub, hub_of, live, publish, updates,
 };
 
 /// A gap that ends before the update `before + 1`.
@@ -78,7 +78,7 @@ fn an_update_that_a_subscriber_may_not_receive_leaves_no_gap() {
         publish(&hub, "a", &n.to_string());
     }
     for _ in 0..6 {
-        hub.publish(Update::new("a", "secret").private()).unwrap();
+        hub.publish(Update::new("a", "secret").private()).now().unwrap();
     }
     // A replay whose first match is private, and a read that stopped just before one.
     let last_public = Position { epoch: hub.epoch(), seq: 64 };
@@ -91,7 +91,7 @@ fn an_update_that_a_subscriber_may_not_receive_leaves_no_gap() {
     assert_eq!(resumed.drain(), []);
     // One with the grant was owed them.
     let mut granted = Probe::open(&hub, granted(&["b", "c"], &["*"]), Start::Live);
-    hub.publish(Update::new("c", "secret").private()).unwrap();
+    hub.publish(Update::new("c", "secret").private()).now().unwrap();
     for _ in 0..70 {
         publish(&hub, "x", "x");
     }

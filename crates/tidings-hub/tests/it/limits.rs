@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tidings_hub::{CloseReason, Hub, Limits, Start, SubscribeError, Subscriber};
 
-use crate::fixture::{ROOMY, hub_limited, live, roomy_hub, subscriber};
+use crate::fixture::{Now, ROOMY, hub_limited, live, roomy_hub, subscriber};
 
 const NONE: Limits = ROOMY.limits;
 
@@ -19,7 +19,7 @@ fn from_address(last: u8) -> Subscriber {
 }
 
 fn refusal(hub: &Hub, subscriber: Subscriber) -> Option<SubscribeError> {
-    hub.subscribe(subscriber, Start::Live).err()
+    hub.subscribe(subscriber, Start::Live).now().err()
 }
 
 /// One of `newcomer` fits, a second is refused with `error`, one of `other` still fits, and when the first has left
@@ -32,7 +32,7 @@ fn check(
     error: &SubscribeError,
 ) {
     let hub = hub_limited(limits);
-    let first = hub.subscribe(newcomer(), Start::Live).unwrap();
+    let first = hub.subscribe(newcomer(), Start::Live).now().unwrap();
     for _ in 0..3 {
         assert_eq!(refusal(&hub, newcomer()).as_ref(), Some(error));
     }
@@ -82,8 +82,8 @@ fn one_selector_has_no_more_streams_than_it_may() {
 #[test]
 fn a_selector_named_twice_takes_one_place() {
     let hub = hub_limited(Limits { per_topic: Some(2), ..NONE });
-    let first = hub.subscribe(subscriber(&["a", "a", "a"]), Start::Live).unwrap();
-    let second = hub.subscribe(subscriber(&["a"]), Start::Live).unwrap();
+    let first = hub.subscribe(subscriber(&["a", "a", "a"]), Start::Live).now().unwrap();
+    let second = hub.subscribe(subscriber(&["a"]), Start::Live).now().unwrap();
     assert!(refusal(&hub, subscriber(&["a"])).is_some());
     drop(first);
     assert_eq!(refusal(&hub, subscriber(&["a"])), None);
@@ -130,14 +130,14 @@ fn a_refusal_counts_against_no_other_limit() {
         selectors: subscriber(&[topic]).selectors,
         ..from_address(1)
     };
-    let first = hub.subscribe(newcomer("a"), Start::Live).unwrap();
+    let first = hub.subscribe(newcomer("a"), Start::Live).now().unwrap();
     for _ in 0..5 {
         assert!(matches!(
             refusal(&hub, newcomer("a")),
             Some(SubscribeError::TopicFull { limit: 1, .. })
         ));
     }
-    let second = hub.subscribe(newcomer("b"), Start::Live).unwrap();
+    let second = hub.subscribe(newcomer("b"), Start::Live).now().unwrap();
     assert_eq!(refusal(&hub, newcomer("c")), Some(SubscribeError::UserFull { limit: 2 }));
     drop((first, second));
 }

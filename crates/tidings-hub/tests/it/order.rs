@@ -3,7 +3,7 @@
 use tidings_hub::{Delivery, Start, Update};
 
 use crate::fixture::{
-    about, earliest, live, publish, roomy_hub, subscriber, updates, without_deadlock,
+    Now, about, earliest, live, publish, roomy_hub, subscriber, updates, without_deadlock,
 };
 
 #[test]
@@ -49,7 +49,7 @@ fn an_update_to_several_topics_that_one_subscriber_matches_arrives_once() {
     let selectors = ["a/1", "a/2", "a/{x}", "{y}/1", "a/1", "*"];
     // With and without `*`, which is read another way.
     let mut probes = [live(&hub, &selectors), live(&hub, &selectors[..5]), live(&hub, &["a/{x}"])];
-    hub.publish(about(&["a/1", "a/2", "a/1"], "x")).unwrap();
+    hub.publish(about(&["a/1", "a/2", "a/1"], "x")).now().unwrap();
     for probe in &mut probes {
         assert_eq!(probe.drain(), updates(&["x"]));
     }
@@ -61,7 +61,7 @@ fn an_update_to_several_topics_that_one_subscriber_matches_arrives_once() {
 fn a_topic_named_twice_is_one_topic() {
     let hub = roomy_hub();
     let mut probe = live(&hub, &["*"]);
-    hub.publish(about(&["b", "a", "b"], "x")).unwrap();
+    hub.publish(about(&["b", "a", "b"], "x")).now().unwrap();
     let Some(Delivery::Updates(updates)) = probe.poll() else { panic!("one update is owed") };
     assert_eq!(updates[0].topics().collect::<Vec<_>>(), ["b", "a"]);
 }
@@ -140,7 +140,7 @@ fn several_published_at_once_each_have_their_own_result_and_order() {
     let hub = roomy_hub();
     let mut probe = live(&hub, &["a"]);
     let results =
-        hub.publish_all([Update::new("a", "1"), Update::default(), Update::new("a", "2")]);
+        hub.publish_all([Update::new("a", "1"), Update::default(), Update::new("a", "2")]).now();
     let seqs: Vec<_> = results.iter().map(|r| r.as_ref().ok().map(|r| r.position.seq)).collect();
     assert_eq!(seqs, [Some(1), None, Some(2)]);
     assert_eq!(probe.drain(), updates(&["1", "2"]));
@@ -154,7 +154,7 @@ fn what_produces_the_updates_may_use_the_hub() {
             publish(&hub, "made", "while producing");
             Update::new("a", n.to_string())
         });
-        assert_eq!(hub.publish_all(updates).len(), 3);
+        assert_eq!(hub.publish_all(updates).now().len(), 3);
         assert_eq!(hub.stats().published, 6);
     });
 }
@@ -170,7 +170,7 @@ async fn the_order_is_one_for_all_when_many_publish_at_once() {
         .cycle()
         .take(6)
         .map(|selectors| {
-            let mut subscription = hub.subscribe(subscriber(selectors), Start::Live).unwrap();
+            let mut subscription = hub.subscribe(subscriber(selectors), Start::Live).now().unwrap();
             tokio::spawn(async move {
                 let mut seqs = Vec::new();
                 while seqs.len() < PUBLISHERS * EACH {

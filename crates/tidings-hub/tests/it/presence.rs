@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tidings_hub::{Announcer, Epoch, Hub, HubConfig, Limits, Retention, Start, Subscriber, Update};
 
-use crate::fixture::{Probe, ROOMY, Seen, earliest, granted, live, publish, subscriber, updates};
+use crate::fixture::{
+    Now, Probe, ROOMY, Seen, earliest, granted, live, publish, subscriber, updates,
+};
 
 /// Announces each selector that is not about presence itself, as Mercure does (ACT-1).
 #[derive(Debug, Default)]
@@ -93,7 +95,7 @@ fn a_refused_subscriber_is_not_announced() {
     let hub = hub(HubConfig { limits, ..ROOMY });
     let mut watcher = watcher(&hub, Start::Live);
     for _ in 0..3 {
-        assert!(hub.subscribe(subscriber(&["a"]), Start::Live).is_err());
+        assert!(hub.subscribe(subscriber(&["a"]), Start::Live).now().is_err());
     }
     assert_eq!(watcher.drain(), []);
     assert_eq!(hub.stats().published, 1);

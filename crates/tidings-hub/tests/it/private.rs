@@ -2,7 +2,7 @@
 
 use tidings_hub::{Position, Start, Subscriber, Update};
 
-use crate::fixture::{Probe, about, granted, hub_of, publish, roomy_hub, subscriber, updates};
+use crate::fixture::{Now, Probe, about, granted, hub_of, publish, roomy_hub, subscriber, updates};
 
 /// Who subscribes how, and whether a private update about `a/1` and `b` reaches it (Mercure AUTH-P).
 fn audience() -> Vec<(Subscriber, bool)> {
@@ -28,7 +28,7 @@ fn a_private_update_reaches_only_subscribers_with_a_grant() {
         .into_iter()
         .map(|(subscriber, reached)| (Probe::open(&hub, subscriber, Start::Live), reached))
         .collect();
-    hub.publish(about(&["a/1", "b"], "secret").private()).unwrap();
+    hub.publish(about(&["a/1", "b"], "secret").private()).now().unwrap();
     for (probe, reached) in &mut probes {
         let expected = if *reached { updates(&["secret"]) } else { Vec::new() };
         assert_eq!(probe.drain(), expected, "{:?}", probe.subscription.subscriber());
@@ -38,7 +38,7 @@ fn a_private_update_reaches_only_subscribers_with_a_grant() {
 #[test]
 fn a_replay_gives_private_updates_only_to_subscribers_with_a_grant() {
     let hub = roomy_hub();
-    hub.publish(about(&["a/1", "b"], "secret").private()).unwrap();
+    hub.publish(about(&["a/1", "b"], "secret").private()).now().unwrap();
     let start = Position { epoch: hub.epoch(), seq: 0 }.to_string();
     for start in [Start::Earliest, Start::After(start)] {
         for (subscriber, reached) in audience() {
@@ -57,7 +57,7 @@ fn public_updates_reach_those_without_a_grant_in_the_midst_of_private_ones() {
         if n % 5_000 == 0 {
             publish(&hub, "a", &n.to_string());
         } else {
-            hub.publish(Update::new("a", "secret").private()).unwrap();
+            hub.publish(Update::new("a", "secret").private()).now().unwrap();
         }
     }
     assert_eq!(probe.drain(), updates(&["0", "5000"]));
@@ -71,6 +71,6 @@ fn a_private_update_wakes_nobody_without_a_grant() {
     let mut without = Probe::open(&hub, subscriber(&["a"]), Start::Live);
     let mut with = Probe::open(&hub, granted(&["a"], &["a"]), Start::Live);
     assert!(without.poll().is_none() && with.poll().is_none());
-    hub.publish(Update::new("a", "secret").private()).unwrap();
+    hub.publish(Update::new("a", "secret").private()).now().unwrap();
     assert_eq!((without.wakes(), with.wakes()), (0, 1));
 }

@@ -2,7 +2,7 @@
 
 use tidings_hub::{HubConfig, PublishError, Retention, Update};
 
-use crate::fixture::{ROOMY, event_id, hub, live, publish, roomy_hub, updates};
+use crate::fixture::{Now, ROOMY, event_id, hub, live, publish, roomy_hub, updates};
 
 /// Room for this many bytes.
 const MAX_BYTES: usize = 10_000;
@@ -15,7 +15,7 @@ fn small_hub() -> tidings_hub::Hub {
 #[test]
 fn an_update_without_a_topic_is_refused() {
     let hub = roomy_hub();
-    assert_eq!(hub.publish(Update::default()), Err(PublishError::NoTopic));
+    assert_eq!(hub.publish(Update::default()).now(), Err(PublishError::NoTopic));
 }
 
 #[test]
@@ -23,10 +23,10 @@ fn an_id_of_the_kind_that_the_hub_makes_is_refused() {
     let hub = roomy_hub();
     for id in ["#", "#x", "#abcdefgh-1"] {
         let update = Update::new("a", "x").with_id(event_id(id));
-        assert_eq!(hub.publish(update), Err(PublishError::ReservedId), "{id:?}");
+        assert_eq!(hub.publish(update).now(), Err(PublishError::ReservedId), "{id:?}");
     }
     let update = Update::new("a", "x").with_id(event_id("a#b"));
-    assert!(hub.publish(update).is_ok());
+    assert!(hub.publish(update).now().is_ok());
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn an_update_too_large_for_the_log_is_refused_and_pushes_nothing_out() {
         Update::new("a", "\n".repeat(MAX_BYTES / 4)),
     ];
     for update in too_large {
-        let Err(PublishError::TooLarge { bytes, limit }) = hub.publish(update) else {
+        let Err(PublishError::TooLarge { bytes, limit }) = hub.publish(update).now() else {
             panic!("the update fits")
         };
         assert!(bytes > limit && limit <= MAX_BYTES, "{bytes} bytes, limit {limit}");
@@ -67,10 +67,10 @@ fn a_refused_update_leaves_nothing_behind() {
         Update::new("a", "x").with_id(event_id("#")).with_idempotency_key("key"),
     ];
     for update in refused {
-        assert!(hub.publish(update).is_err());
+        assert!(hub.publish(update).now().is_err());
     }
     assert_eq!((hub.stats().topics, hub.stats().updates, hub.stats().bytes), (0, 0, 0));
-    let receipt = hub.publish(Update::new("a", "y").with_idempotency_key("key")).unwrap();
+    let receipt = hub.publish(Update::new("a", "y").with_idempotency_key("key")).now().unwrap();
     assert_eq!((receipt.position.seq, receipt.repeated), (1, false));
     assert_eq!(probe.drain(), updates(&["y"]));
 }

@@ -7,7 +7,7 @@ use tidings_hub::{
 };
 
 use crate::fixture::{
-    Probe, Seen, after, earliest, event_id, granted, hub, hub_of, live, publish, roomy_hub,
+    Now, Probe, Seen, after, earliest, event_id, granted, hub, hub_of, live, publish, roomy_hub,
     subscriber, updates,
 };
 
@@ -51,7 +51,7 @@ fn the_place_before_the_first_update_is_a_place_to_resume_from() {
 #[test]
 fn a_resume_by_the_publishers_own_id_finds_it() {
     let hub = roomy_hub();
-    hub.publish(Update::new("a", "1").with_id(event_id("mine"))).unwrap();
+    hub.publish(Update::new("a", "1").with_id(event_id("mine"))).now().unwrap();
     publish(&hub, "a", "2");
     let mut probe = after(&hub, "mine", &["a"]);
     assert_eq!(probe.subscription.resume(), Resume::Complete);
@@ -74,7 +74,7 @@ fn an_id_on_its_topic_means_the_newest_update_there_that_has_it() {
     for (topic, id, data) in
         [("a", "1", "old"), ("b", "1", "b's"), ("a", "2", "2"), ("a", "1", "new"), ("b", "2", "x")]
     {
-        hub.publish(on_topic(topic, id, data)).unwrap();
+        hub.publish(on_topic(topic, id, data)).now().unwrap();
     }
     publish(&hub, "a", "last");
     assert_eq!(after_on_topic(&hub, "1", &["a"]).drain(), updates(&["last"]));
@@ -86,10 +86,10 @@ fn an_id_on_its_topic_means_the_newest_update_there_that_has_it() {
     // Where an id is not known in one scope it is looked for in the other; of several topics' the oldest loses nothing.
     assert_eq!(after(&hub, "1", &["a"]).drain(), updates(&["last"]));
     assert_eq!(after(&hub, "1", &["a", "b"]).drain(), updates(&["2", "new", "x", "last"]));
-    hub.publish(Update::new("a", "mine").with_id(event_id("own"))).unwrap();
+    hub.publish(Update::new("a", "mine").with_id(event_id("own"))).now().unwrap();
     publish(&hub, "a", "end");
     assert_eq!(after_on_topic(&hub, "own", &["a"]).drain(), updates(&["end"]));
-    hub.publish(Update::new("a", "hub's").with_id(event_id("1"))).unwrap();
+    hub.publish(Update::new("a", "hub's").with_id(event_id("1"))).now().unwrap();
     assert_eq!(after(&hub, "1", &["a"]).drain(), []);
     assert_eq!(after_on_topic(&hub, "1", &["a"]).drain().len(), 4);
     // A position is one wherever it is said.
@@ -100,8 +100,8 @@ fn an_id_on_its_topic_means_the_newest_update_there_that_has_it() {
 #[test]
 fn an_id_on_its_topic_is_forgotten_with_its_update() {
     let hub = hub_of(2);
-    hub.publish(on_topic("a", "1", "first")).unwrap();
-    hub.publish(on_topic("a", "1", "second")).unwrap();
+    hub.publish(on_topic("a", "1", "first")).now().unwrap();
+    hub.publish(on_topic("a", "1", "second")).now().unwrap();
     assert_eq!(hub.newest_topic_id("a"), Some(event_id("1")));
     publish(&hub, "b", "x");
     assert_eq!(after_on_topic(&hub, "1", &["a"]).subscription.resume(), Resume::Complete);
@@ -115,11 +115,11 @@ fn the_newest_id_of_a_topic_is_that_of_its_newest_update_with_one() {
     let hub = roomy_hub();
     assert_eq!(hub.newest_topic_id("a"), None);
     for id in ["1", "2"] {
-        hub.publish(on_topic("a", id, "x")).unwrap();
+        hub.publish(on_topic("a", id, "x")).now().unwrap();
     }
-    hub.publish(Update::new("a", "x").with_id(event_id("own"))).unwrap();
+    hub.publish(Update::new("a", "x").with_id(event_id("own"))).now().unwrap();
     publish(&hub, "a", "x");
-    hub.publish(on_topic("b", "3", "x")).unwrap();
+    hub.publish(on_topic("b", "3", "x")).now().unwrap();
     assert_eq!(hub.newest_topic_id("a"), Some(event_id("2")));
 }
 
@@ -128,7 +128,7 @@ fn the_newest_id_of_a_topic_is_that_of_its_newest_update_with_one() {
 fn of_equal_ids_a_resume_takes_the_oldest() {
     let hub = hub_of(4);
     for data in ["1", "2", "3"] {
-        hub.publish(Update::new("a", data).with_id(event_id("same"))).unwrap();
+        hub.publish(Update::new("a", data).with_id(event_id("same"))).now().unwrap();
     }
     assert_eq!(after(&hub, "same", &["a"]).drain(), updates(&["2", "3"]));
     // When the oldest has left the log, the next one counts.
@@ -153,7 +153,7 @@ fn the_id_of_an_update_on_another_topic_is_a_place_too() {
 #[test]
 fn an_empty_own_id_is_none_for_it_would_reset_the_place_of_every_browser() {
     let hub = roomy_hub();
-    let receipt = hub.publish(Update::new("a", "1").with_id(event_id(""))).unwrap();
+    let receipt = hub.publish(Update::new("a", "1").with_id(event_id(""))).now().unwrap();
     assert_eq!(receipt.id.as_str(), receipt.position.to_string());
 }
 
@@ -245,7 +245,7 @@ async fn a_subscriber_that_breaks_off_anywhere_loses_and_doubles_nothing() {
     let mut start = Start::Earliest;
     let mut seen = Vec::new();
     for round in 0..50_u64 {
-        let mut subscription = hub.subscribe(subscriber(&["a", "b/{x}"]), start).unwrap();
+        let mut subscription = hub.subscribe(subscriber(&["a", "b/{x}"]), start).now().unwrap();
         for n in 0..3 {
             publish(&hub, if n == 1 { "b/1" } else { "a" }, &(round * 3 + n).to_string());
         }
@@ -283,7 +283,7 @@ fn those_who_come_back_to_the_same_place_share_one_read() {
     assert!(Arc::ptr_eq(&first, &first_read(&hub, &["a"])), "nothing in it is private");
     publish(&hub, "a", "10");
     assert_eq!(first_read(&hub, &[]).len(), 11, "the log has grown");
-    hub.publish(Update::new("a", "11").private()).unwrap();
+    hub.publish(Update::new("a", "11").private()).now().unwrap();
     assert_eq!(first_read(&hub, &[]).len(), 11, "not for everybody");
     assert_eq!(first_read(&hub, &["a"]).len(), 12);
     assert_eq!(first_read(&hub, &[]).len(), 11, "nor shared with anybody");

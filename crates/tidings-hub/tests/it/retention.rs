@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidings_hub::{Delivery, HubConfig, Position, Resume, Retention, Update};
 
 use crate::fixture::{
-    ROOMY, after, earliest, event_id, hub, hub_of, live, publish, roomy_hub, updates,
+    Now, ROOMY, after, earliest, event_id, hub, hub_of, live, publish, roomy_hub, updates,
 };
 
 #[test]
@@ -96,7 +96,7 @@ fn a_log_that_retains_nothing_still_tells_who_was_waiting() {
 #[test]
 fn ids_and_topics_are_forgotten_with_their_updates() {
     let hub = hub_of(1);
-    hub.publish(Update::new("a", "1").with_id(event_id("mine"))).unwrap();
+    hub.publish(Update::new("a", "1").with_id(event_id("mine"))).now().unwrap();
     assert_eq!(hub.last_event_id(), Some(event_id("mine")));
     assert_eq!(hub.stats().topics, 1);
     let second = publish(&hub, "b", "2");
@@ -109,7 +109,7 @@ fn ids_and_topics_are_forgotten_with_their_updates() {
 fn the_weight_of_an_update_counts_everything_that_a_publisher_chose() {
     let weigh = |update: Update| {
         let hub = roomy_hub();
-        hub.publish(update).unwrap();
+        hub.publish(update).now().unwrap();
         hub.stats().bytes
     };
     let bytes = 10_000;

@@ -7,7 +7,7 @@ use std::task::{Context, Wake, Waker};
 use tidings_hub::{CloseReason, Delivery, Hub, Next, SeatKey, Shard, Start, Subscription};
 
 use crate::fixture::{
-    Probe, ROOMY, Seen, Wakes, about, data_of, earliest, hub_of, live, publish, roomy_hub,
+    Now, Probe, ROOMY, Seen, Wakes, about, data_of, earliest, hub_of, live, publish, roomy_hub,
     subscriber, updates, without_deadlock,
 };
 use crate::presence;
@@ -16,7 +16,7 @@ use crate::presence;
 type Given = Shard<Vec<Seen>>;
 
 fn seat(hub: &Hub, shard: &mut Given, selectors: &[&str]) -> SeatKey {
-    shard.adopt(hub.subscribe(subscriber(selectors), Start::Live).unwrap(), Vec::new())
+    shard.adopt(hub.subscribe(subscriber(selectors), Start::Live).now().unwrap(), Vec::new())
 }
 
 /// Looks for news as a task does; `false` when there are none.
@@ -116,7 +116,7 @@ fn one_that_was_told_to_end_before_it_came_ends_with_what_it_is_owed() {
     assert!(matches!(idle.poll(), Some(Delivery::Closed(_))));
     let mut shard = Shard::new(hub.clone());
     let seats = [idle, behind].map(|probe| shard.adopt(probe.subscription, Vec::new()));
-    hub.publish(about(&["a", "b"], "2")).unwrap();
+    hub.publish(about(&["a", "b"], "2")).now().unwrap();
     turn(&mut shard);
     assert_eq!(shard.take_roused(), seats);
     let end = [Seen::Closed(CloseReason::Drain)];
@@ -180,7 +180,7 @@ fn one_may_leave_and_another_may_come_between_two_deliveries() {
 fn what_a_gap_told_of_is_not_told_again() {
     let hub = hub_of(1);
     let beyond = tidings_hub::Position { epoch: hub.epoch(), seq: 9 }.to_string();
-    let subscription = hub.subscribe(subscriber(&["a"]), Start::After(beyond)).unwrap();
+    let subscription = hub.subscribe(subscriber(&["a"]), Start::After(beyond)).now().unwrap();
     let mut shard = Shard::new(hub.clone());
     let seat = shard.adopt(subscription, Vec::new());
     for data in ["1", "2", "3"] {
@@ -287,7 +287,7 @@ impl Wake for Owner {
 
 impl Owner {
     fn waker(hub: &Hub) -> Waker {
-        Waker::from(Arc::new(Self(hub.subscribe(subscriber(&["b"]), Start::Live).unwrap())))
+        Waker::from(Arc::new(Self(hub.subscribe(subscriber(&["b"]), Start::Live).now().unwrap())))
     }
 }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Wake, Waker};
 use tidings_hub::{Delivery, Hub, Start, Subscription, Update};
 
 use crate::fixture::{
-    Probe, about, live, publish, roomy_hub, subscriber, updates, without_deadlock,
+    Now, Probe, about, live, publish, roomy_hub, subscriber, updates, without_deadlock,
 };
 
 #[test]
@@ -27,7 +27,7 @@ fn one_that_is_behind_is_not_woken_again() {
     let mut probe = live(&hub, &["a", "b"]);
     assert!(probe.poll().is_none());
     for _ in 0..10 {
-        hub.publish(about(&["a", "b"], "x")).unwrap();
+        hub.publish(about(&["a", "b"], "x")).now().unwrap();
     }
     assert_eq!(probe.wakes(), 1);
     assert_eq!(probe.drain().len(), 10);
@@ -48,7 +48,7 @@ fn several_updates_at_once_wake_each_subscriber_once() {
     let hub = roomy_hub();
     let mut probe = live(&hub, &["a"]);
     assert!(probe.poll().is_none());
-    hub.publish_all((0..10).map(|n| Update::new("a", n.to_string())));
+    hub.publish_all((0..10).map(|n| Update::new("a", n.to_string()))).now();
     assert_eq!(probe.wakes(), 1);
 }
 
@@ -70,7 +70,7 @@ fn a_long_publish_lets_others_in_between() {
     let progress = Arc::new(Progress(hub.clone(), Mutex::default()));
     let waker = Waker::from(Arc::clone(&progress));
     assert!(probe.subscription.poll_delivery(&mut Context::from_waker(&waker)).is_pending());
-    hub.publish_all((0..1_000).map(|n| Update::new("a", n.to_string())));
+    hub.publish_all((0..1_000).map(|n| Update::new("a", n.to_string()))).now();
     let seen = progress.1.lock().unwrap().clone();
     assert!(matches!(seen[..], [1..=500]), "{seen:?}");
     assert_eq!(probe.drain().len(), 1_000);
@@ -91,7 +91,7 @@ fn the_last_waker_counts() {
 #[tokio::test]
 async fn one_that_waits_gets_the_next_update() {
     let hub = roomy_hub();
-    let mut subscription = hub.subscribe(subscriber(&["a"]), Start::Live).unwrap();
+    let mut subscription = hub.subscribe(subscriber(&["a"]), Start::Live).now().unwrap();
     let waiting = tokio::spawn(async move { subscription.next().await });
     tokio::task::yield_now().await;
     publish(&hub, "b", "1");
@@ -104,7 +104,7 @@ async fn one_that_waits_gets_the_next_update() {
 #[tokio::test]
 async fn a_wait_that_is_given_up_loses_nothing() {
     let hub = roomy_hub();
-    let mut subscription = hub.subscribe(subscriber(&["a"]), Start::Live).unwrap();
+    let mut subscription = hub.subscribe(subscriber(&["a"]), Start::Live).now().unwrap();
     tokio::select! {
         biased;
         _ = subscription.next() => panic!("nothing was published"),
@@ -139,7 +139,7 @@ fn a_waker_that_owns_a_subscription_may_be_dropped_by_the_hub() {
 }
 
 fn wait_as_owner(hub: &Hub, probe: &mut Probe) {
-    let owned = hub.subscribe(subscriber(&["b"]), Start::Live).unwrap();
+    let owned = hub.subscribe(subscriber(&["b"]), Start::Live).now().unwrap();
     let waker = Waker::from(Arc::new(Owner(owned)));
     assert!(probe.subscription.poll_delivery(&mut Context::from_waker(&waker)).is_pending());
 }

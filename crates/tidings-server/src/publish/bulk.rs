@@ -1,6 +1,6 @@
 //! NDJSON: any number of updates in one request, published while the body still comes, one result line each, in order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
 use http_body_util::BodyExt;
-use tidings_hub::{Hub, Update};
+use tidings_hub::{Hub, PublishError, Publishing, Receipt, Update};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tracing::field::display;
@@ -29,6 +29,8 @@ use crate::server::Call;
 const MAX_WAITING_BYTES: u32 = 8 * 1024 * 1024;
 /// How many pieces these bytes may come in.
 const MAX_WAITING_PIECES: usize = 1_024;
+/// How many pieces of the body may be on their way to the log. A log on disk or on other machines takes its time for each.
+const MAX_UNDER_WAY: usize = 16;
 
 /// Answers at once and publishes as the lines come.
 pub(super) fn answer<B>(call: &Call<'_>, publisher: Publisher, body: B) -> Response<Body>
@@ -84,31 +86,50 @@ impl Bulk {
         B: http_body::Body<Data = Bytes> + Unpin,
     {
         let mut lines = NdjsonLines::new(self.max_line_bytes);
-        loop {
-            let frame = tokio::time::timeout(self.timeout, body.frame()).await;
+        let mut under_way = VecDeque::new();
+        let mut deadline = Instant::now() + self.timeout;
+        let end = loop {
+            // What is on its way to the log goes on while more lines are read.
+            let frame = tokio::select! {
+                biased;
+                Some(settled) = next_settled(&mut under_way) => {
+                    if !self.send_results(settled).await {
+                        return;
+                    }
+                    continue;
+                }
+                frame = tokio::time::timeout_at(deadline, body.frame()),
+                    if under_way.len() < MAX_UNDER_WAY => frame,
+            };
+            deadline = Instant::now() + self.timeout;
             if self.publisher.expires_at.is_some_and(|end| Instant::now() >= end) {
-                let expired = Refusal::Auth(AuthError::Expired);
-                return self.end(lines.next_number(), &expired).await;
+                break Some(Refusal::Auth(AuthError::Expired));
             }
             if let Err(kicked) = self.publisher.standing.check() {
-                return self.end(lines.next_number(), &Refusal::Auth(kicked)).await;
+                break Some(Refusal::Auth(kicked));
             }
-            let piece = match frame {
-                Ok(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(chunk) => self.publish(lines.feed(&chunk)),
-                    Err(_trailers) => continue,
-                },
-                Ok(None) => {
-                    let last = self.publish(lines.finish());
-                    self.send(last).await;
-                    return;
+            match frame {
+                Ok(Some(Ok(frame))) => {
+                    if let Ok(chunk) = frame.into_data() {
+                        under_way.push_back(self.publish(lines.feed(&chunk)));
+                    }
                 }
-                Ok(Some(Err(_))) => return,
-                Err(_elapsed) => return self.end(lines.next_number(), &Refusal::BodyTimeout).await,
-            };
-            if !self.send(piece).await {
+                Ok(None) => {
+                    let last = std::mem::replace(&mut lines, NdjsonLines::new(0));
+                    under_way.push_back(self.publish(last.finish()));
+                    break None;
+                }
+                Ok(Some(Err(_))) => break None,
+                Err(_elapsed) => break Some(Refusal::BodyTimeout),
+            }
+        };
+        while let Some(settled) = next_settled(&mut under_way).await {
+            if !self.send_results(settled).await {
                 return;
             }
+        }
+        if let Some(refusal) = end {
+            self.end(lines.next_number(), &refusal).await;
         }
     }
 
@@ -131,8 +152,8 @@ impl Bulk {
         self.results.send(Piece::new(bytes, room)).await.is_ok()
     }
 
-    /// Publishes the updates of some lines together, and gives the lines' results.
-    fn publish<'c>(&mut self, lines: impl IntoIterator<Item = Line<'c>>) -> Bytes {
+    /// Publishes the updates of some lines together.
+    fn publish<'c>(&mut self, lines: impl IntoIterator<Item = Line<'c>>) -> UnderWay {
         let mut updates = Vec::new();
         let mut refused = Vec::new();
         let mut numbers = Vec::new();
@@ -146,9 +167,14 @@ impl Bulk {
                 Err(refusal) => refused.push((number, refusal)),
             }
         }
+        UnderWay { numbers, refused, publishing: self.hub.publish_all(updates) }
+    }
+
+    /// Sends the results of some lines; `false` when nobody waits for them any more.
+    async fn send_results(&mut self, settled: Settled) -> bool {
         let mut piece = Vec::new();
-        let mut refused = refused.into_iter().peekable();
-        for (number, result) in numbers.into_iter().zip(self.hub.publish_all(updates)) {
+        let mut refused = settled.refused.into_iter().peekable();
+        for (number, result) in settled.results {
             while let Some((number, refusal)) = refused.next_if(|(earlier, _)| *earlier < number) {
                 self.refuse(&mut piece, number, &refusal);
             }
@@ -160,7 +186,7 @@ impl Bulk {
         for (number, refusal) in refused {
             self.refuse(&mut piece, number, &refusal);
         }
-        piece.into()
+        self.send(piece.into()).await
     }
 
     fn check(&self, line: Line<'_>) -> Result<Update, Refusal> {
@@ -176,8 +202,30 @@ impl Bulk {
         self.metrics.refused(reason);
         if refusal.is_noteworthy() && self.logged.insert(reason) {
             let (path, address) = (self.path.as_str(), self.address.map(display));
-            info!(path, address, status, reason, line = number, detail = %refusal, "refused");
+            let cause = refusal.unavailable().map(display);
+            info!(path, address, status, reason, line = number, detail = %refusal, cause, "refused");
         }
         write_refused(piece, number, reason, refusal);
     }
+}
+
+/// Lines whose updates are on their way to the log.
+struct UnderWay {
+    /// The numbers of those that are published, and of those that are refused, both ascending.
+    numbers: Vec<usize>,
+    refused: Vec<(usize, Refusal)>,
+    publishing: Publishing<Vec<Result<Receipt, PublishError>>>,
+}
+
+/// Lines whose results are known.
+struct Settled {
+    refused: Vec<(usize, Refusal)>,
+    results: Vec<(usize, Result<Receipt, PublishError>)>,
+}
+
+/// Waits for the results of the first of several groups of lines, if there is one. Cancel safe.
+async fn next_settled(under_way: &mut VecDeque<UnderWay>) -> Option<Settled> {
+    let results = (&mut under_way.front_mut()?.publishing).await;
+    let UnderWay { numbers, refused, .. } = under_way.pop_front()?;
+    Some(Settled { refused, results: numbers.into_iter().zip(results).collect() })
 }

@@ -44,17 +44,17 @@ where
             let body = whole(call, body).await?;
             match json::parse_json(&body, &publisher.limits)? {
                 JsonUpdates::One(update) => {
-                    let receipt = publisher.publish(call.shared(), update, None)?;
+                    let receipt = publisher.publish(call.shared(), update, None).await?;
                     Ok(json_response(&Published { id: &receipt.id }))
                 }
-                JsonUpdates::Many(updates) => publisher.publish_array(call.shared(), updates),
+                JsonUpdates::Many(updates) => publisher.publish_array(call.shared(), updates).await,
             }
         }
         // Whatever else it is, an update without a topic is what the publisher is told, as by other hubs (PUB-2).
         MediaType::Form => {
             let body = whole(call, body).await?;
             let update = form::parse_form(&body, &publisher.limits)?;
-            let receipt = publisher.publish(call.shared(), update, None)?;
+            let receipt = publisher.publish(call.shared(), update, None).await?;
             let mut response = Response::new(receipt.id.as_str().to_owned().into());
             let text = HeaderValue::from_static("text/plain; charset=utf-8");
             response.headers_mut().insert(CONTENT_TYPE, text);
@@ -158,7 +158,7 @@ impl Publisher {
         }
     }
 
-    fn publish(
+    async fn publish(
         &self,
         shared: &Shared,
         update: Update,
@@ -167,11 +167,11 @@ impl Publisher {
         self.check(&update)?;
         // The body has taken its time.
         self.standing.check()?;
-        Ok(shared.hub.publish(self.keyed(update, place))?)
+        Ok(shared.hub.publish(self.keyed(update, place)).await?)
     }
 
     /// Publishes all, with no other publisher's update between them, or, where one is refused, none.
-    fn publish_array(
+    async fn publish_array(
         &self,
         shared: &Shared,
         updates: Vec<Update>,
@@ -182,7 +182,7 @@ impl Publisher {
         let keyed =
             updates.into_iter().enumerate().map(|(place, update)| self.keyed(update, Some(place)));
         self.standing.check()?;
-        let receipts = shared.hub.publish_batch(keyed)?;
+        let receipts = shared.hub.publish_batch(keyed).await?;
         let published: Vec<Published<'_>> =
             receipts.iter().map(|receipt| Published { id: &receipt.id }).collect();
         Ok(json_response(&published))

@@ -1,7 +1,7 @@
 //! A channel: one upstream stream, and who listens to it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,7 +20,14 @@ use crate::mercure::EARLIEST;
 
 /// The upstream connections of a relay, by topic.
 #[derive(Debug, Default)]
-pub(super) struct Channels(pub(super) Mutex<HashMap<String, Arc<Channel>>>);
+pub(super) struct Channels(Mutex<HashMap<String, Arc<Channel>>>);
+
+/// A lock whose holder waits for the log: who comes meanwhile comes before what it publishes, or after it.
+#[expect(
+    clippy::disallowed_types,
+    reason = "what is published and what is kept are one step for newcomers"
+)]
+type SnapshotLock = tokio::sync::Mutex<Snapshot>;
 
 /// One upstream connection, and who listens to it.
 #[derive(Debug)]
@@ -31,9 +38,11 @@ pub(super) struct Channel {
     grants: Grants,
     /// Each subscriber holds a receiver, so that it is known when the last one has gone.
     pub(super) status: watch::Sender<Status>,
-    pub(super) snapshot: Mutex<Snapshot>,
+    pub(super) snapshot: SnapshotLock,
     /// How many have come.
     arrivals: AtomicU64,
+    /// Its upstream is looked after.
+    is_followed: AtomicBool,
 }
 
 /// Who comes to a channel.
@@ -69,6 +78,24 @@ pub(crate) struct Lease {
 }
 
 impl Channels {
+    /// The channel of a topic, which is there for as long as the receiver is.
+    pub(super) fn listen(&self, topic: &str) -> (Arc<Channel>, watch::Receiver<Status>) {
+        let mut channels = self.0.lock();
+        let channel = channels.entry_ref(topic).or_insert_with(|| Arc::new(Channel::new(topic)));
+        (Arc::clone(channel), channel.status.subscribe())
+    }
+
+    /// Takes a channel out that nobody has got into, so that it was never followed.
+    pub(super) fn forget_unfollowed(&self, topic: &str, channel: &Arc<Channel>) {
+        let mut channels = self.0.lock();
+        // Whoever comes now may have opened another one.
+        let is_this = channels.get(topic).is_some_and(|known| Arc::ptr_eq(known, channel));
+        let is_deserted = channel.status.receiver_count() == 0;
+        if is_this && is_deserted && !channel.is_followed.load(Ordering::Relaxed) {
+            channels.remove(topic);
+        }
+    }
+
     /// Takes a channel out that nobody listens to; `false` if somebody has come. Whoever comes takes the same lock.
     pub(super) fn let_go(&self, topic: &str, channel: &Channel) -> bool {
         let mut channels = self.0.lock();
@@ -92,21 +119,27 @@ impl Channel {
             grants: Grants::new([selector.clone()]),
             selector,
             status,
-            snapshot: Mutex::new(Snapshot::new()),
+            snapshot: SnapshotLock::new(Snapshot::new()),
             arrivals: AtomicU64::new(0),
+            is_followed: AtomicBool::new(false),
         }
+    }
+
+    /// Tells whether its upstream is not looked after yet, and notes that from now on it is.
+    pub(super) fn begin(&self) -> bool {
+        !self.is_followed.swap(true, Ordering::Relaxed)
     }
 
     /// Subscribes somebody, and gives the events that it is to be sent before all others. One that has seen nothing gets
     /// what comes from now on: all, if the upstream has not sent anything yet.
-    pub(super) fn enter(
+    pub(super) async fn enter(
         &self,
         hub: &Hub,
         newcomer: Newcomer,
     ) -> Result<(Subscription, Option<Bytes>), SubscribeError> {
         let Newcomer { subscriber, cursor, replay, return_time } = newcomer;
         // Held meanwhile: the channel opens, and the snapshot grows, before it or after it.
-        let snapshot = self.snapshot.lock();
+        let snapshot = self.snapshot.lock().await;
         let status = self.status.borrow().clone();
         let (start, greeting) = match (cursor, status) {
             (Some(id), _) if id == EARLIEST => (Start::Earliest, None),
@@ -126,14 +159,14 @@ impl Channel {
         };
         let selectors = vec![self.selector.clone()];
         let subscriber = Subscriber { selectors, grants: self.grants.clone(), ..subscriber };
-        let subscription = hub.subscribe(subscriber, start)?;
+        let subscription = hub.subscribe(subscriber, start).await?;
         self.arrivals.fetch_add(1, Ordering::Relaxed);
         Ok((subscription, greeting))
     }
 
     /// The upstream has answered, after what is at `since`.
-    pub(super) fn open(&self, since: Position, was_late: bool) {
-        let _nobody_enters = self.snapshot.lock();
+    pub(super) async fn open(&self, since: Position, was_late: bool) {
+        let _nobody_enters = self.snapshot.lock().await;
         self.status.send_replace(Status::Open { since, opened_at: Instant::now(), was_late });
     }
 

@@ -127,7 +127,7 @@ impl Follower {
     /// Connects, and connects again whenever the connection is lost, until the hub closes.
     async fn attend(&mut self) -> Result<(), UpstreamError> {
         let (mut response, was_late) = self.connect().await?;
-        self.channel.open(self.hub.newest(), was_late);
+        self.channel.open(self.hub.newest(), was_late).await;
         let mut is_first = true;
         loop {
             let count = self.metrics.upstream_opened();
@@ -201,7 +201,7 @@ impl Follower {
         };
         let end = loop {
             let end = match response.chunk().await {
-                Ok(Some(bytes)) => self.take(&bytes, &mut connection).err(),
+                Ok(Some(bytes)) => self.take(&bytes, &mut connection).await.err(),
                 Ok(None) => Some(End::Ended),
                 Err(_) => Some(End::Broken),
             };
@@ -216,7 +216,7 @@ impl Follower {
     }
 
     /// Publishes what some bytes bring.
-    fn take(&mut self, bytes: &[u8], connection: &mut Connection) -> Result<(), End> {
+    async fn take(&mut self, bytes: &[u8], connection: &mut Connection) -> Result<(), End> {
         let mut chunk = Chunk::new(bytes);
         let mut updates = Vec::new();
         let result = loop {
@@ -226,7 +226,7 @@ impl Follower {
                     self.backoff.reset();
                     if connection.snapshot_left > 0 {
                         connection.snapshot_left -= 1;
-                        self.keep(&event, connection)?;
+                        self.keep(&event, connection).await?;
                     } else {
                         updates.push(update(&self.topic, event));
                     }
@@ -237,18 +237,44 @@ impl Follower {
                 Err(error) => break Err(End::TooLarge(error)),
             }
         };
-        for published in self.hub.publish_all(updates) {
-            self.check(published)?;
-        }
+        self.publish(updates).await?;
         result
     }
 
+    /// Publishes updates in their order. While the log is away they wait for it, and so does the upstream.
+    async fn publish(&self, mut updates: Vec<Update>) -> Result<Vec<Receipt>, End> {
+        let mut receipts = Vec::with_capacity(updates.len());
+        let mut is_told = false;
+        while !updates.is_empty() {
+            let results = self.hub.publish_all(updates.iter().cloned()).await;
+            // From the first one on that the log was away for; what came after it is not in the log either.
+            let away = results
+                .iter()
+                .position(|result| matches!(result, Err(PublishError::Unavailable(_))));
+            let settled = away.unwrap_or(results.len());
+            for (place, result) in results.into_iter().enumerate() {
+                if place < settled {
+                    receipts.extend(self.check(result)?);
+                } else if let Err(error @ PublishError::Unavailable(_)) = result
+                    && !std::mem::replace(&mut is_told, true)
+                {
+                    let relay = self.relay.config.path.as_str();
+                    warn!(relay, %error, "events of an upstream wait for the log");
+                }
+            }
+            updates.drain(..settled);
+            if away.is_some() {
+                tokio::time::sleep(FAILURE_PAUSE).await;
+            }
+        }
+        Ok(receipts)
+    }
+
     /// Keeps an event of the snapshot. On the first connection those who wait get it like any other.
-    fn keep(&self, event: &Event, connection: &mut Connection) -> Result<(), End> {
-        let mut snapshot = self.channel.snapshot.lock();
+    async fn keep(&self, event: &Event, connection: &mut Connection) -> Result<(), End> {
+        let mut snapshot = self.channel.snapshot.lock().await;
         if connection.is_first {
-            let published = self.hub.publish(update(&self.topic, event.clone()));
-            if let Some(receipt) = self.check(published)? {
+            for receipt in self.publish(vec![update(&self.topic, event.clone())]).await? {
                 snapshot.add(event, receipt.position);
             }
         } else if connection.draft.add(event, self.relay.config.snapshot) {

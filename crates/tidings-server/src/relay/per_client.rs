@@ -50,7 +50,7 @@ pub(super) async fn answer(
     let expires_at = identity.expiry();
     // Nothing of it comes from the log. It is what limits count, what is listed as active, and what a drain ends.
     let subscriber = call.subscriber(identity, vec![exactly(&topic)], Grants::none())?;
-    let mut subscription = shared.hub.subscribe(subscriber, Start::Live)?;
+    let mut subscription = shared.hub.subscribe(subscriber, Start::Live).await?;
     let limit = relay.config.upstreams;
     let room = Arc::clone(&relay.room).try_acquire_owned();
     let room = room.map_err(|_| UpstreamError::Limit { limit })?;

@@ -48,7 +48,7 @@ pub(super) async fn answer(
         // A browser's reconnection time, and some for the way.
         return_time: 2 * shared.config.stream.retry + Duration::from_secs(2),
     };
-    let place = join(&route, topic, newcomer, &shared.hub, &shared.metrics)?;
+    let place = join(&route, topic, newcomer, &shared.hub, &shared.metrics).await?;
     let Place { mut status, mut subscription, greeting } = place;
     let settled = settled(&mut status, route.config().answer_timeout);
     while_wanted(call, &mut subscription, settled).await??;
@@ -72,7 +72,7 @@ async fn settled(status: &mut watch::Receiver<Status>, patience: Duration) -> Re
 }
 
 /// Finds the channel of a topic, or opens it; the newcomer has its place in it before the upstream is asked.
-fn join(
+async fn join(
     route: &Route,
     topic: String,
     newcomer: Newcomer,
@@ -80,27 +80,40 @@ fn join(
     metrics: &Arc<Metrics>,
 ) -> Result<Place, Refusal> {
     let relay = &route.relay;
-    let mut channels = relay.channels.0.lock();
-    if let Some(channel) = channels.get(&topic) {
-        let status = channel.status.subscribe();
-        if let Status::Failed(error) = &*status.borrow() {
-            return Err(error.clone().into());
-        }
-        let (subscription, greeting) = channel.enter(hub, newcomer)?;
-        return Ok(Place { status, subscription, greeting });
-    }
-    let channel = Arc::new(Channel::new(&topic));
+    let (channel, status) = relay.channels.listen(&topic);
     // First whether it may: what is refused opens no connection.
-    let (subscription, greeting) = channel.enter(hub, newcomer)?;
-    let limit = relay.config.upstreams;
-    let room = Arc::clone(&relay.room).try_acquire_owned();
-    let room = room.map_err(|_| UpstreamError::Limit { limit })?;
-    let status = channel.status.subscribe();
-    // What the log has of this stream, it goes on after.
-    let last = hub.newest_topic_id(&topic);
-    let follower = Follower::new(route, topic.clone(), &channel, last.as_ref(), hub, metrics, room);
-    channels.insert(topic, channel);
-    drop(channels);
-    tokio::spawn(follower.run());
+    let (subscription, greeting) = match enter(&channel, newcomer, hub).await {
+        Ok(entered) => entered,
+        Err(refusal) => {
+            drop(status);
+            relay.channels.forget_unfollowed(&topic, &channel);
+            return Err(refusal);
+        }
+    };
+    if channel.begin() {
+        let Ok(room) = Arc::clone(&relay.room).try_acquire_owned() else {
+            let limit = UpstreamError::Limit { limit: relay.config.upstreams };
+            // Who has come meanwhile is told so, too.
+            channel.status.send_replace(Status::Failed(limit.clone()));
+            relay.channels.remove(&topic);
+            return Err(limit.into());
+        };
+        // What the log has of this stream, it goes on after.
+        let last = hub.newest_topic_id(&topic);
+        let follower = Follower::new(route, topic, &channel, last.as_ref(), hub, metrics, room);
+        tokio::spawn(follower.run());
+    }
     Ok(Place { status, subscription, greeting })
+}
+
+/// Lets a newcomer into a channel.
+async fn enter(
+    channel: &Channel,
+    newcomer: Newcomer,
+    hub: &Hub,
+) -> Result<(Subscription, Option<Bytes>), Refusal> {
+    if let Status::Failed(error) = &*channel.status.borrow() {
+        return Err(error.clone().into());
+    }
+    Ok(channel.enter(hub, newcomer).await?)
 }

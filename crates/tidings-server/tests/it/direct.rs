@@ -11,7 +11,9 @@ use tokio::io::AsyncWriteExt;
 use super::guarantees::slow::{SMALL_BYTES, with_receive_buffer, with_send_buffers};
 use super::memory::held_bytes;
 use super::probe::{metric, metric_becomes};
-use super::support::{EventStream, PATIENCE, TestServer, in_seconds, lane, open_config, seq, sign};
+use super::support::{
+    EventStream, Now, PATIENCE, TestServer, in_seconds, lane, open_config, seq, sign,
+};
 
 const REQUEST: &str = "GET /events?topic=a HTTP/1.1\r\nHost: localhost\r\n\
                        Accept: text/event-stream\r\n\r\n";
@@ -24,7 +26,7 @@ async fn quiet_server() -> TestServer {
 }
 
 fn publish(server: &TestServer, data: impl Into<String>) {
-    server.server.hub().publish(Update::new("a", data)).unwrap();
+    server.server.hub().publish(Update::new("a", data)).now().unwrap();
 }
 
 #[tokio::test]
@@ -117,7 +119,7 @@ async fn a_request_behind_that_for_a_stream_is_not_answered_and_does_no_harm() {
         let mut client = server.connect().await;
         client.send(format!("{REQUEST}{second}").as_bytes()).await;
         let mut stream = client.stream().await.opened().await;
-        server.server.hub().publish(Update::new("b", "not asked for")).unwrap();
+        server.server.hub().publish(Update::new("b", "not asked for")).now().unwrap();
         for data in ["1", "2"] {
             publish(&server, data);
             assert_eq!(stream.data(1).await, [data], "behind it: {second:?}");
@@ -141,7 +143,7 @@ async fn a_stuck_client_that_sends_all_the_time_is_ended_with_its_token() {
     let mut stuck = client.subscribe("topic=a", &headers).await.opened().await;
     let hub = server.server.hub();
     let data = "x".repeat(1_000);
-    hub.publish_all((0..1_000).map(|_| Update::new("a", data.as_str())));
+    hub.publish_all((0..1_000).map(|_| Update::new("a", data.as_str()))).now();
     let hostile = async {
         let mut pace = tokio::time::interval(Duration::from_millis(1));
         while hub.stats().subscribers > 0 {
@@ -198,7 +200,7 @@ async fn next_seq(stream: &mut EventStream) -> u64 {
 /// Publishes some updates, each with its number as its data.
 fn publish_burst(server: &TestServer, first: u64, how_many: u64) {
     let updates = (first..first + how_many).map(|n| Update::new("a", n.to_string()));
-    assert!(server.server.hub().publish_all(updates).iter().all(Result::is_ok));
+    assert!(server.server.hub().publish_all(updates).now().iter().all(Result::is_ok));
 }
 
 #[tokio::test]

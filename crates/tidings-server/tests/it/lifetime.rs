@@ -7,7 +7,7 @@ use tidings_hub::{CloseReason, HubConfig, Update};
 use tidings_server::{Lane, ServerConfig, StreamConfig};
 use tokio::time::Instant;
 
-use super::support::{Client, Seen, TestServer, lane, open_config};
+use super::support::{Client, Now, Seen, TestServer, lane, open_config};
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_stream_is_kept_alive_within_the_time() {
@@ -17,7 +17,7 @@ async fn a_silent_stream_is_kept_alive_within_the_time() {
     let mut silent_since = Instant::now();
     for round in 0..5 {
         // To another topic: from then on there is a better place to resume from.
-        let moved = (round == 2).then(|| server.server.hub().publish(Update::new("b", "")));
+        let moved = (round == 2).then(|| server.server.hub().publish(Update::new("b", "")).now());
         let bytes = String::from_utf8(client.piece().await.unwrap()).unwrap();
         match moved {
             None => assert_eq!(bytes, ":\n\n"),
@@ -63,7 +63,7 @@ async fn a_stream_that_has_events_needs_no_keep_alive() {
     let mut stream = server.subscribe("topic=a", "").await.opened().await;
     for n in 0..20 {
         tokio::time::sleep(Duration::from_secs(10)).await;
-        server.server.hub().publish(Update::new("a", n.to_string())).unwrap();
+        server.server.hub().publish(Update::new("a", n.to_string())).now().unwrap();
         assert!(matches!(stream.next().await, Some(Seen::Event { .. })), "{n}");
     }
 }

@@ -1,6 +1,8 @@
 //! A server on a port of its own, and clients that speak HTTP byte by byte.
 
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -443,3 +445,16 @@ fn decode(decoder: &mut Decoder, bytes: &[u8]) -> Vec<Seen> {
 pub(crate) fn seq(id: &str) -> u64 {
     id.rsplit_once('-').unwrap().1.parse().unwrap()
 }
+
+/// What is there at once: a hub in memory waits for nothing.
+pub(crate) trait Now: Future + Sized {
+    #[track_caller]
+    fn now(self) -> Self::Output {
+        match pin!(self).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => output,
+            Poll::Pending => panic!("a hub in memory waits for nothing"),
+        }
+    }
+}
+
+impl<F: Future> Now for F {}

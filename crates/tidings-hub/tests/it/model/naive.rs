@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::listener::Listener;
 use super::operation::{Draft, From, IDS, KEYS, SELECTORS, SHARDS, TOPICS};
 use super::turns::{Carrier, Turns};
-use crate::fixture::{Probe, ROOMY, event_id, granted, hub, roomy_hub};
+use crate::fixture::{Now, Probe, ROOMY, event_id, granted, hub, roomy_hub};
 
 /// An update as it was published.
 #[derive(Debug)]
@@ -63,8 +63,8 @@ impl Model {
 
     pub(super) fn publish(&mut self, drafts: &[Draft]) {
         let results = match drafts {
-            [draft] => vec![self.hub.publish(update(draft))],
-            several => self.hub.publish_all(several.iter().map(update)),
+            [draft] => vec![self.hub.publish(update(draft)).now()],
+            several => self.hub.publish_all(several.iter().map(update)).now(),
         };
         assert_eq!(results.len(), drafts.len());
         for (draft, result) in drafts.iter().zip(results) {
@@ -113,7 +113,7 @@ impl Model {
         let new: usize = new.into_iter().map(|&topic| self.topic_bytes[topic]).sum();
         let before = self.scale.stats().bytes;
         // A hub that retains everything would not take a key twice.
-        self.scale.publish(update(&Draft { key: None, ..draft.clone() })).unwrap();
+        self.scale.publish(update(&Draft { key: None, ..draft.clone() })).now().unwrap();
         let key = draft.key.map_or(0, |key| self.key_bytes[key]);
         self.scale.stats().bytes - before - new + key
     }
@@ -274,6 +274,7 @@ impl Model {
             topics: self.topics().len(),
             oldest: kept.first().map(|update| self.at(update.seq)),
             newest: kept.last().map(|update| self.at(update.seq)),
+            log_is_away: false,
         };
         let last = kept.last().map(|update| event_id(&update.id));
         assert_eq!(self.hub.stats(), expected);
@@ -326,9 +327,9 @@ impl Model {
 /// What a hub counts for each of two equal updates: the first one brings the topic and has the key.
 fn first_and_second(first: Update, second: Update) -> (usize, usize) {
     let hub = roomy_hub();
-    hub.publish(first).unwrap();
+    hub.publish(first).now().unwrap();
     let first = hub.stats().bytes;
-    hub.publish(second).unwrap();
+    hub.publish(second).now().unwrap();
     (first, hub.stats().bytes - first)
 }
 

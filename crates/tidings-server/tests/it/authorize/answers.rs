@@ -10,13 +10,13 @@ use tokio_util::task::AbortOnDropHandle;
 use super::application::{Application, Reply, SHORT, asking, cookie, gate};
 use crate::hostile::{keep_log, logged};
 use crate::probe::metric_becomes;
-use crate::support::{Answer, Seen, TestServer, token};
+use crate::support::{Answer, Now, Seen, TestServer, token};
 
 /// Publishes past the edge: these tests are about who may read.
 fn publish(server: &TestServer, topic: &str, data: &str, is_private: bool) {
     let update = tidings_hub::Update::new(topic, data);
     let update = if is_private { update.private() } else { update };
-    server.server.hub().publish(update).unwrap();
+    server.server.hub().publish(update).now().unwrap();
 }
 
 /// What a stream gets of one private and one public update of each topic.

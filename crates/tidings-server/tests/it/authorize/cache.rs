@@ -9,7 +9,7 @@ use tidings_hub::Update;
 use tokio::task::JoinSet;
 
 use super::application::{Application, Reply, cookie, gate};
-use crate::support::TestServer;
+use crate::support::{Now, TestServer};
 
 async fn connect(server: &TestServer, query: &str, headers: &str) {
     drop(server.subscribe(query, headers).await.opened().await);
@@ -174,9 +174,9 @@ async fn two_users_never_share_an_answer() {
         }
         for user in 0..USERS {
             let update = Update::new(format!("users/{user}"), format!("for {user}")).private();
-            server.server.hub().publish(update).unwrap();
+            server.server.hub().publish(update).now().unwrap();
         }
-        server.server.hub().publish(Update::new("end", "end")).unwrap();
+        server.server.hub().publish(Update::new("end", "end")).now().unwrap();
         readers.join_all().await;
     }
     assert_eq!(application.count(), USERS, "and each is asked about once");

@@ -20,7 +20,8 @@ use super::application::{Application, Reply, asking, cookie, gate};
 use crate::guarantees::slow::{SMALL_BYTES, with_receive_buffer, with_send_buffers_and_admin};
 use crate::probe::metric_becomes;
 use crate::support::{
-    Answer, Client, EventStream, PATIENCE, Seen, TestServer, in_seconds, open_config, seq, sign,
+    Answer, Client, EventStream, Now, PATIENCE, Seen, TestServer, in_seconds, open_config, seq,
+    sign,
 };
 
 const KICKED: &str = "tidings_streams_closed_total{reason=\"kicked\"}";
@@ -61,7 +62,7 @@ pub(super) async fn has_ended(stream: &mut EventStream) {
 }
 
 async fn goes_on(server: &TestServer, stream: &mut EventStream) {
-    server.server.hub().publish(Update::new("a", "on").private()).unwrap();
+    server.server.hub().publish(Update::new("a", "on").private()).now().unwrap();
     assert_eq!(stream.event().await.1, "on");
 }
 
@@ -145,7 +146,7 @@ async fn nothing_comes_once_the_call_has_answered() {
         let (hub, is_over) = (hub.clone(), Arc::clone(&is_over));
         tokio::spawn(async move {
             while !is_over.load(Ordering::Relaxed) {
-                hub.publish_all((0..BURST).map(|_| Update::new("a", "secret").private()));
+                hub.publish_all((0..BURST).map(|_| Update::new("a", "secret").private())).now();
                 witness.data(BURST).await;
             }
         })
@@ -192,7 +193,7 @@ async fn the_call_answers_once_every_stream_knows() {
             address: None,
             payload: None,
         };
-        server.server.hub().subscribe(subscriber, Start::Live).unwrap()
+        server.server.hub().subscribe(subscriber, Start::Live).now().unwrap()
     };
     let subscription = unread();
     let mut call = tokio::spawn(end(admin, "/kick?user=ann"));
@@ -228,7 +229,7 @@ async fn over_http2_one_stream_ends_and_the_others_go_on() {
     let mut ben = streams.pop().unwrap();
     let ann = streams.pop().unwrap().collect().await.unwrap().to_bytes();
     assert!(ann.ends_with(b"event: expired\ndata: {\"reason\":\"kicked\"}\n\n"), "{ann:?}");
-    server.server.hub().publish(Update::new("a", "on").private()).unwrap();
+    server.server.hub().publish(Update::new("a", "on").private()).now().unwrap();
     let mut seen = Vec::new();
     while !seen.ends_with(b"data: on\n\n") {
         seen.extend(ben.frame().await.unwrap().unwrap().into_data().unwrap());
@@ -251,7 +252,7 @@ async fn over_http2_a_stream_that_nobody_reads_is_cut() {
     let unread = sender.send_request(request).await.unwrap();
     for _ in 0..10 {
         let update = Update::new("a", "x".repeat(1024 * 1024)).private();
-        server.server.hub().publish(update).unwrap();
+        server.server.hub().publish(update).now().unwrap();
         tokio::task::yield_now().await;
     }
     assert_eq!(end(admin, "/kick?user=ann").await, 1);
@@ -274,7 +275,7 @@ async fn a_stream_whose_client_reads_nothing_is_cut() {
     let mut live = open(&server, "ben/1").await;
     for _ in 0..3 {
         let update = Update::new("a", "x".repeat(UPDATE_BYTES)).private();
-        server.server.hub().publish(update).unwrap();
+        server.server.hub().publish(update).now().unwrap();
         assert_eq!(live.event().await.1.len(), UPDATE_BYTES);
     }
     let ended = timeout(PATIENCE / 4, end(admin, "/kick?user=ann")).await;

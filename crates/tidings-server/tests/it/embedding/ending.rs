@@ -9,7 +9,7 @@ use tokio::net::TcpSocket;
 use tokio::time::Instant;
 
 use super::{GRACE, Host, Tells, config};
-use crate::support::{Client, EventStream, PATIENCE, Seen, loopback};
+use crate::support::{Client, EventStream, Now, PATIENCE, Seen, loopback};
 
 const DRAIN: Duration = Duration::from_secs(10);
 /// What the kernel holds for a client that takes nothing, at each end.
@@ -40,7 +40,7 @@ async fn stuck(host: &Host) -> EventStream {
     client.send_request("GET /live?topic=a HTTP/1.1", b"").await;
     let stream = client.stream().await.opened().await;
     let data = "x".repeat(1_000);
-    host.server.hub().publish_all((0..2_000).map(|_| Update::new("a", &*data)));
+    host.server.hub().publish_all((0..2_000).map(|_| Update::new("a", &*data))).now();
     stream
 }
 
@@ -64,7 +64,7 @@ async fn a_graceful_shutdown_ends_with_fifty_streams_open() {
     let refused =
         host.ask("GET /live?topic=b", "Accept: text/event-stream\r\n", "").await.answer().await;
     assert_eq!(refused.soft_refusal()["reason"], "draining");
-    let late = host.server.hub().publish(Update::new("b", "late"));
+    let late = host.server.hub().publish(Update::new("b", "late")).now();
     assert_eq!(late, Err(PublishError::Closed));
     let mut ends = Vec::new();
     for stream in streams {
@@ -150,14 +150,14 @@ async fn a_host_ends_the_streams_of_who_logs_out() {
     let mut bob =
         host.subscribe("/live?topic=users/alice&topic=a", "Cookie: session=bob\r\n").await;
     assert_eq!(host.server.end_streams(Whom::User("alice".into())).await, 1);
-    host.server.hub().publish(Update::new("users/alice", "too late").private()).unwrap();
+    host.server.hub().publish(Update::new("users/alice", "too late").private()).now().unwrap();
     let rest = alice.rest().await;
     assert!(
         matches!(rest.last(), Some(Seen::Event { event_type, .. }) if event_type == "expired"),
         "{rest:?}"
     );
     assert_eq!(rest.iter().filter(|seen| matches!(seen, Seen::Event { .. })).count(), 1);
-    host.server.hub().publish(Update::new("a", "on")).unwrap();
+    host.server.hub().publish(Update::new("a", "on")).now().unwrap();
     assert_eq!(bob.data(1).await, ["on"]);
 }
 
@@ -167,7 +167,7 @@ async fn nothing_that_is_in_the_log_is_shown_with_the_server() {
     let host = Host::start().await;
     let update =
         Update::new("users/alice", "s3cr3t-data").private().with_idempotency_key("s3cr3t-key");
-    host.server.hub().publish(update).unwrap();
+    host.server.hub().publish(update).now().unwrap();
     let request = http::Request::get("/events?topic=s3cr3t-topic").body(String::new()).unwrap();
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(Identity::of("alice").in_session("s3cr3t-session"));

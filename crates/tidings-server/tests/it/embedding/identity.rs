@@ -5,7 +5,7 @@ use tidings_server::ServerConfig;
 use tidings_server::auth::{Algorithm, AuthConfig, KeySource};
 
 use super::{Host, Tells, config};
-use crate::support::{EventStream, SECRET, token};
+use crate::support::{EventStream, Now, SECRET, token};
 
 const BOTH: &str = "/live?topic=news&topic=users/alice";
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
@@ -13,8 +13,8 @@ const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 /// A private update for alice, and a public one that ends the wait of those who do not get it.
 fn publish(host: &Host) {
     let hub = host.server.hub();
-    hub.publish(Update::new("users/alice", "for alice").private()).unwrap();
-    hub.publish(Update::new("news", "for all")).unwrap();
+    hub.publish(Update::new("users/alice", "for alice").private()).now().unwrap();
+    hub.publish(Update::new("news", "for all")).now().unwrap();
 }
 
 async fn assert_sees(stream: &mut EventStream, expected: &[&str]) {
@@ -148,8 +148,8 @@ async fn other_sites_pages_cannot_publish_with_the_hosts_cookie() {
 async fn a_host_may_say_what_a_stream_is_for() {
     let host = Host::start().await;
     let mut stream = host.subscribe("/live", "Cookie: session=viewer\r\n").await;
-    host.server.hub().publish(Update::new("other", "0")).unwrap();
-    host.server.hub().publish(Update::new("news", "1")).unwrap();
+    host.server.hub().publish(Update::new("other", "0")).now().unwrap();
+    host.server.hub().publish(Update::new("news", "1")).now().unwrap();
     assert_sees(&mut stream, &["1"]).await;
     let nothing = host.answer("GET /live?topic=news", "Cookie: session=outcast\r\n", "").await;
     assert_eq!((nothing.status, nothing.json()["reason"].as_str()), (403, Some("forbidden")));

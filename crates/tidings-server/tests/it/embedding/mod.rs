@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::support::{Answer, Client, EventStream, PATIENCE, loopback};
+use crate::support::{Answer, Client, EventStream, Now, PATIENCE, loopback};
 
 /// How long the host waits for its connections once the hub is drained.
 const GRACE: Duration = Duration::from_secs(1);
@@ -157,7 +157,7 @@ impl Host {
             address: None,
             payload: None,
         };
-        self.server.hub().subscribe(watcher, Start::Live).unwrap()
+        self.server.hub().subscribe(watcher, Start::Live).now().unwrap()
     }
 }
 

@@ -7,7 +7,7 @@ use tidings_hub::{HubConfig, Limits, Update};
 use tokio::net::TcpStream;
 
 use super::{Host, Tells, config};
-use crate::support::Client;
+use crate::support::{Client, Now};
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\nCookie: session=editor\r\n";
 
@@ -51,7 +51,7 @@ async fn a_mounted_hub_speaks_http_2() {
         );
         streams.push(response.into_body());
     }
-    host.server.hub().publish(Update::new("users/alice", "hers").private()).unwrap();
+    host.server.hub().publish(Update::new("users/alice", "hers").private()).now().unwrap();
     for mut stream in streams {
         let mut seen = String::new();
         while !seen.contains("data: hers") {
@@ -64,7 +64,8 @@ async fn a_mounted_hub_speaks_http_2() {
 #[tokio::test]
 async fn a_stream_through_a_mounted_route_resumes_after_the_last_id() {
     let host = Host::start().await;
-    let publish = |data: &str| host.server.hub().publish(Update::new("news", data)).unwrap().id;
+    let publish =
+        |data: &str| host.server.hub().publish(Update::new("news", data)).now().unwrap().id;
     let first = publish("one");
     publish("two");
     let after = format!("Last-Event-ID: {}\r\n", first.as_str());

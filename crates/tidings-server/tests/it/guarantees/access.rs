@@ -8,7 +8,7 @@ use tidings_server::{ServerConfig, StreamConfig};
 use tokio::time::Instant;
 
 use super::super::probe::metric;
-use super::super::support::{Client, Seen, TestServer, in_seconds, open_config, sign, token};
+use super::super::support::{Client, Now, Seen, TestServer, in_seconds, open_config, sign, token};
 use super::slow::{SMALL_BYTES, with_receive_buffer, with_send_buffers_and_admin};
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn a_stream_ends_when_its_token_does() {
         let mut interval = tokio::time::interval(Duration::from_millis(100));
         loop {
             interval.tick().await;
-            hub.publish(Update::new("a", "tick")).unwrap();
+            hub.publish(Update::new("a", "tick")).now().unwrap();
         }
     });
     let seen = stream.rest().await;
@@ -102,7 +102,7 @@ async fn a_stream_with_much_to_replay_ends_with_its_token_too() {
     let server = TestServer::open().await;
     let updates = 40_000;
     let data = "x".repeat(1_000);
-    server.server.hub().publish_all((0..updates).map(|_| Update::new("a", data.as_str())));
+    server.server.hub().publish_all((0..updates).map(|_| Update::new("a", data.as_str()))).now();
     let query = "topic=a&lastEventID=earliest";
     let mut stream = server.subscribe(query, &short_token(60)).await.opened().await;
     stream.data(1).await;
@@ -130,7 +130,7 @@ async fn a_stream_whose_client_does_not_read_ends_with_its_token_and_at_its_age(
         let stuck = client.subscribe("topic=a", &headers).await.opened().await;
         let data = "x".repeat(1_000);
         let hub = server.server.hub();
-        hub.publish_all((0..1_000).map(|_| Update::new("a", data.as_str())));
+        hub.publish_all((0..1_000).map(|_| Update::new("a", data.as_str()))).now();
         let end = async {
             while hub.stats().subscribers > 0 {
                 tokio::time::sleep(Duration::from_millis(10)).await;

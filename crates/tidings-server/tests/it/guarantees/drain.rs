@@ -10,7 +10,7 @@ use tidings_server::{ServerConfig, StreamConfig};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::super::support::{Answer, Client, EventStream, Seen, TestServer, open_config, seq};
+use super::super::support::{Answer, Client, EventStream, Now, Seen, TestServer, open_config, seq};
 use super::slow::{SMALL_BYTES, with_receive_buffer, with_send_buffers};
 
 const DRAIN: Duration = Duration::from_secs(10);
@@ -157,7 +157,7 @@ async fn a_stuck_subscriber_holds_the_end_up_no_longer_than_the_drain_time() {
     let live = server.subscribe("topic=b", "").await.opened().await;
     let live = tokio::spawn(to_the_end(live));
     let data = "x".repeat(1_000);
-    server.server.hub().publish_all((0..1_000).map(|_| Update::new("a", &*data)));
+    server.server.hub().publish_all((0..1_000).map(|_| Update::new("a", &*data))).now();
     let begun = Instant::now();
     server.shut_down();
     // A newcomer that says nothing does not hold it up either.
@@ -179,7 +179,7 @@ async fn a_subscriber_that_is_behind_gets_what_it_is_owed_before_its_end() {
     let behind = behind.subscribe("topic=a", "").await.opened().await;
     let data = "x".repeat(1_000);
     let log = (0..4_000).map(|n| Update::new("a", format!("{n} {data}")));
-    let receipts = server.server.hub().publish_all(log);
+    let receipts = server.server.hub().publish_all(log).now();
     let ids: Vec<u64> = receipts.into_iter().map(|receipt| receipt.unwrap().position.seq).collect();
     server.shut_down();
     // By now it is told to end, and still has most of it to read.

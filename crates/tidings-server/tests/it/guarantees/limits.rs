@@ -9,7 +9,7 @@ use tokio::net::TcpSocket;
 
 use super::super::probe::metric;
 use super::super::support::{
-    Answer, Client, EventStream, PATIENCE, TestServer, in_seconds, open_config, sign,
+    Answer, Client, EventStream, Now, PATIENCE, TestServer, in_seconds, open_config, sign,
 };
 
 async fn with_limits(limits: Limits) -> TestServer {
@@ -160,7 +160,7 @@ async fn a_connection_over_the_limit_is_closed_and_counted() {
     let mut stream = server.subscribe("topic=a", "").await.opened().await;
     assert!(server.connect().await.head().await.is_none());
     assert_eq!(metric(admin, "tidings_requests_refused_total{reason=\"connection_limit\"}"), 1);
-    server.server.hub().publish(tidings_hub::Update::new("a", "still open")).unwrap();
+    server.server.hub().publish(tidings_hub::Update::new("a", "still open")).now().unwrap();
     assert_eq!(stream.data(1).await, ["still open"]);
 }
 

@@ -9,7 +9,9 @@ use tidings_server::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::super::memory::held_bytes;
-use super::super::support::{Client, EventStream, Seen, TestServer, loopback, open_config, seq};
+use super::super::support::{
+    Client, EventStream, Now, Seen, TestServer, loopback, open_config, seq,
+};
 
 /// How many updates the log retains.
 const RETAINED: u64 = 1_024;
@@ -62,7 +64,7 @@ async fn publish_past(live: &mut EventStream, server: &TestServer, next: &mut u6
     for _ in 0..RETAINED / BURST {
         let burst = *next..*next + BURST;
         let update = |n| Update::new("a", format!("{n:01000}"));
-        server.server.hub().publish_all(burst.clone().map(update));
+        server.server.hub().publish_all(burst.clone().map(update)).now();
         for n in burst {
             let (event_type, data, _) = live.event().await;
             assert_eq!((event_type.as_str(), data), ("message", format!("{n:01000}")));

@@ -8,7 +8,7 @@ use tidings_server::{ServerConfig, StreamConfig};
 use tokio::time::Instant;
 
 use super::super::probe::metric;
-use super::super::support::{EventStream, TestServer, open_config, token};
+use super::super::support::{EventStream, Now, TestServer, open_config, token};
 use super::slow::{SMALL_BYTES, with_receive_buffer};
 
 /// A stream of the presence of those who subscribe to `a`.
@@ -63,7 +63,7 @@ async fn a_peer_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
     // More than the kernel keeps between the two.
     let data = "x".repeat(50_000);
     let update = |_| Update { topics: vec!["a".into(), "b".into()], ..Update::new("", &*data) };
-    server.server.hub().publish_all((0..1_000).map(update));
+    server.server.hub().publish_all((0..1_000).map(update)).now();
     let stuck_at = Instant::now();
     let reading = tokio::spawn(async move {
         for _ in 0..10 {

@@ -14,7 +14,7 @@ use tidings_wire::{Chunk, Decoder, Item};
 use tokio::time::Instant;
 
 use super::harness::{Case, Expected, Harness, case};
-use crate::support::{TestServer, in_seconds, open_config, sign};
+use crate::support::{Now, TestServer, in_seconds, open_config, sign};
 
 /// Streams on one connection: fewer than it may have.
 const STREAMS: usize = 100;
@@ -170,7 +170,7 @@ async fn a_stream_without_a_window_ends_with_its_token() {
     let hub = server.server.hub();
     let data = "x".repeat(100_000);
     // More than the client's window.
-    hub.publish_all((0..100).map(|_| Update::new("a", data.as_str())));
+    hub.publish_all((0..100).map(|_| Update::new("a", data.as_str()))).now();
     tokio::time::sleep(LIFETIME / 2).await;
     assert_eq!(hub.stats().subscribers, 1, "an answer to pings keeps it open");
     tokio::time::sleep(LIFETIME / 2 + Duration::from_secs(2)).await;

@@ -5,7 +5,7 @@ use tidings_hub::{HubConfig, Retention, Update};
 use tidings_server::ServerConfig;
 
 use super::requests::{bearer, open, open_config, open_hub, publish};
-use crate::support::{EventStream, Seen, TestServer, token};
+use crate::support::{EventStream, Now, Seen, TestServer, token};
 
 /// How many updates the long histories have: more than the reference hub looks through in search of an id.
 const MANY: usize = 12_000;
@@ -189,7 +189,7 @@ async fn a_long_history_is_replayed_in_one_connection() {
         let topic = if number % 100 == 0 { "rare" } else { "often" };
         let update = Update::new(topic, number.to_string());
         let id = tidings_wire::EventId::new(format!("own-{number}")).unwrap();
-        hub.publish(update.with_id(id)).unwrap();
+        hub.publish(update.with_id(id)).now().unwrap();
     }
     let mut stream = open(&server, &[("topic", "*"), ("lastEventID", "earliest")], &[]).await;
     let all: Vec<String> = (0..MANY).map(|number| number.to_string()).collect();
@@ -209,7 +209,7 @@ async fn history_and_live_updates_meet_without_a_seam() {
     let count = 3000;
     let publisher = tokio::spawn(async move {
         for number in 0..count {
-            hub.publish(Update::new("t", number.to_string())).unwrap();
+            hub.publish(Update::new("t", number.to_string())).now().unwrap();
             tokio::task::yield_now().await;
         }
     });

@@ -6,7 +6,7 @@ use tidings_hub::{HubConfig, Update};
 use tidings_server::{RelayConfig, ServerConfig};
 
 use super::super::guarantees::slow::{SMALL_BYTES, with_receive_buffer, with_send_buffers};
-use super::super::support::{EventStream, Seen, TestServer, open_config, seq, token};
+use super::super::support::{EventStream, Now, Seen, TestServer, open_config, seq, token};
 use super::upstream::{Feed, PATH, Upstream, ask, quick, relaying, relaying_all};
 
 fn event(event_type: &str, data: &str, id: &str) -> (String, String, String) {
@@ -310,7 +310,7 @@ async fn ids_that_only_a_hub_may_make_are_replaced() {
 #[tokio::test]
 async fn what_is_published_to_the_relays_topic_reaches_its_subscribers() {
     let (server, _upstream, mut feed, mut stream) = started(plain).await;
-    server.server.hub().publish(Update::new(PATH, "published")).unwrap();
+    server.server.hub().publish(Update::new(PATH, "published")).now().unwrap();
     feed.send("data: relayed\n\n").await;
     assert_eq!(stream.data(2).await, ["published", "relayed"]);
 }
