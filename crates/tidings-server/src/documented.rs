@@ -7,6 +7,7 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use tidings_hub::{
     BatchError, CloseReason, Epoch, Gap, Hub, HubConfig, Position, PublishError, SubscribeError,
+    Unavailable,
 };
 
 use crate::announce;
@@ -132,6 +133,7 @@ fn hub_refusals() -> Vec<Refusal> {
         PublishError::TooLarge { bytes: 2, limit: 1 },
         PublishError::KeyReused,
         PublishError::Closed,
+        PublishError::Unavailable(Unavailable::new("")),
     ];
     let subscribe = [
         SubscribeError::NoSelector,
@@ -142,6 +144,7 @@ fn hub_refusals() -> Vec<Refusal> {
         SubscribeError::AddressFull { limit: 1 },
         SubscribeError::TopicFull { selector: "a".into(), limit: 1 },
         SubscribeError::Closed,
+        SubscribeError::Unavailable(Unavailable::new("")),
     ];
     publish.map(Refusal::from).into_iter().chain(subscribe.map(Refusal::from)).collect()
 }
