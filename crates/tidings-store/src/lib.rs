@@ -3,9 +3,11 @@
 //! Each is a [`Log`](tidings_hub::Log) behind a [`Hub`](tidings_hub::Hub).
 
 mod bus;
+mod disk;
 mod mark;
 mod record;
 mod retention;
 
 pub use bus::{Bus, Listen, MAX_MESSAGE_BYTES};
+pub use disk::{DiskConfig, DiskLog, Durability, OpenError};
 pub use retention::Retention;
