@@ -5,6 +5,7 @@
 mod bus;
 mod mark;
 mod record;
+pub mod redis;
 mod retention;
 
 pub use bus::{Bus, Listen, MAX_MESSAGE_BYTES};
