@@ -2,6 +2,7 @@
 //!
 //! - `contract`: what every log must do, written once and run on each.
 //! - `naive`: a log in a vector, which shows that the contract can be kept, and what others are compared with.
+//! - `redis`: the log on Redis Streams, and what becomes of it when its server does not do well.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -11,3 +12,4 @@
 
 mod contract;
 mod naive;
+mod redis;
