@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The first wait.
 const FIRST: Duration = Duration::from_millis(50);
 /// The longest.
-const LONGEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_millis(500);
 
 /// Waits that grow, each drawn between half of it and the whole, so that hubs do not all come at once.
 #[derive(Debug)]

@@ -26,7 +26,8 @@ pub(super) struct Link {
 
 #[derive(Debug, Default)]
 struct State {
-    session: Option<Session>,
+    /// With what is closed when the connection ends.
+    session: Option<(Session, mpsc::Receiver<Vec<u8>>)>,
     failed: Option<(Instant, Unavailable)>,
 }
 
@@ -39,7 +40,9 @@ impl Link {
     pub(super) async fn session(&self) -> Result<Session, Unavailable> {
         {
             let state = self.state.lock();
-            if let Some(session) = &state.session {
+            if let Some((session, end)) = &state.session
+                && !end.is_closed()
+            {
                 return Ok(session.clone());
             }
             if let Some((when, why)) = &state.failed
@@ -52,8 +55,9 @@ impl Link {
         let opened = self.open().await;
         let mut state = self.state.lock();
         match opened {
-            Ok(session) => {
-                state.session = Some(session.clone());
+            Ok(opened) => {
+                let session = opened.0.clone();
+                state.session = Some(opened);
                 state.failed = None;
                 Ok(session)
             }
@@ -64,13 +68,12 @@ impl Link {
         }
     }
 
-    async fn open(&self) -> Result<Session, Fault> {
-        // Nothing is pushed on it, and that it has ended is found out when it is used.
-        let (pushed, _) = mpsc::channel(1);
+    async fn open(&self) -> Result<(Session, mpsc::Receiver<Vec<u8>>), Fault> {
+        let (pushed, end) = mpsc::channel(1);
         let session = Session::open(&self.engine, &self.node.keys, Duration::ZERO, pushed).await;
         let session = session.map_err(|error| error.into_fault(self.engine.place()))?;
         self.node.settle(&session).await?;
-        Ok(session)
+        Ok((session, end))
     }
 
     /// Something failed on the connection.

@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(crate) struct Redis {
     port: u16,
+    port2: u16,
     dir: PathBuf,
     settings: Vec<String>,
     process: Option<Child>,
@@ -29,15 +30,22 @@ impl Redis {
         Self::with(&["appendonly yes", "appendfsync always"])
     }
 
-    /// A server with lines of configuration. The directory in them is `DIR`.
+    /// A server with lines of configuration. In them `DIR` is its directory, and `PORT2` another free port.
     pub(crate) fn with(settings: &[&str]) -> Self {
+        Self::with_files(settings, &[])
+    }
+
+    /// A server with files in its directory.
+    pub(crate) fn with_files(settings: &[&str], files: &[(&str, &str)]) -> Self {
         let dir = new_dir();
-        let text = dir.to_str().unwrap();
-        let settings = settings.iter().map(|line| line.replace("DIR", text)).collect();
-        let mut redis = Self { port: 0, dir, settings, process: None };
+        for (name, text) in files {
+            fs::write(dir.join(name), text).unwrap();
+        }
+        let settings = settings.iter().map(|line| (*line).to_owned()).collect();
+        let mut redis = Self { port: 0, port2: 0, dir, settings, process: None };
         // Somebody else may take the port between its choice and its use.
         for _ in 0..20 {
-            redis.port = free_port();
+            (redis.port, redis.port2) = (free_port(), free_port());
             if redis.try_start() {
                 return redis;
             }
@@ -52,6 +60,11 @@ impl Redis {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The other port.
+    pub(crate) fn port2(&self) -> u16 {
+        self.port2
     }
 
     /// Where it keeps its data; other files may be put there, too.
@@ -94,6 +107,15 @@ impl Redis {
         }
     }
 
+    /// Changes a line of its configuration, for when it is started again.
+    pub(crate) fn configure(&mut self, old: &str, new: &str) {
+        for line in &mut self.settings {
+            if line == old {
+                new.clone_into(line);
+            }
+        }
+    }
+
     /// Lets it stand still: its connections stay, and nothing is answered.
     pub(crate) fn stall(&self) {
         signal(self.process.as_ref().unwrap(), "STOP");
@@ -113,7 +135,8 @@ impl Redis {
         let mut conf =
             format!("port {}\nbind 127.0.0.1\ndir {}\nsave \"\"\n", self.port, self.dir.display());
         for line in &self.settings {
-            conf.push_str(line);
+            let line = line.replace("DIR", &self.dir.display().to_string());
+            conf.push_str(&line.replace("PORT2", &self.port2.to_string()));
             conf.push('\n');
         }
         let file = self.dir.join("redis.conf");

@@ -1,6 +1,19 @@
 //! The log on Redis Streams, on real servers.
 //!
 //! - here: the contract that every log keeps.
+//! - `failing`: a server that crashes, stands still, is full.
+//! - `losing`: a log that is deleted, or has lost its end.
+//! - `access`: users, passwords, TLS, and what an operator is told.
+//! - `sharing`: two hubs on one server.
+//!
+//! `engine` starts servers, `proxy` leads to one and then to another, `heard` is who follows.
+
+mod access;
+mod failing;
+mod heard;
+mod losing;
+mod proxy;
+mod sharing;
 
 #[path = "../../engine/redis.rs"]
 pub(crate) mod engine;
