@@ -6,6 +6,7 @@ mod bus;
 mod disk;
 mod mark;
 mod record;
+pub mod redis;
 mod retention;
 
 pub use bus::{Bus, Listen, MAX_MESSAGE_BYTES};

@@ -3,6 +3,7 @@
 //! - `contract`: what every log must do, written once and run on each.
 //! - `disk`: the log on disk, and what may befall a disk.
 //! - `naive`: a log in a vector, which shows that the contract can be kept, and what others are compared with.
+//! - `redis`: the log on Redis Streams, and what becomes of it when its server does not do well.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -12,4 +13,3 @@
 
 mod contract;
 mod disk;
-mod naive;
