@@ -4,6 +4,7 @@
 
 mod bus;
 mod mark;
+pub mod nats;
 mod record;
 mod retention;
 
