@@ -11,3 +11,4 @@
 
 mod contract;
 mod naive;
+mod nats;
