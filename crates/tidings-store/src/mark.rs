@@ -54,7 +54,7 @@ impl Marker {
     }
 
     fn mark(&self, kind: u8, texts: &[&str]) -> Mark {
-        let mut hasher = self.0.clone();
+        let mut hasher = self.0;
         hasher.write_u8(kind);
         for text in texts {
             hasher.write_u64(text.len() as u64);

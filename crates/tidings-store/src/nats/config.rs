@@ -66,7 +66,7 @@ impl NatsConfig {
             replicas: 1,
             storage: Storage::File,
             retention,
-            keys_for: Duration::from_secs(120),
+            keys_for: Duration::from_mins(2),
             ack_timeout: Duration::from_secs(5),
             connect_within: Duration::from_secs(30),
         }

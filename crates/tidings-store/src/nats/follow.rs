@@ -33,7 +33,7 @@ const EXPIRES: Duration = Duration::from_secs(30);
 /// consumer is gone.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 /// For how long the server keeps a consumer that nobody asks.
-const KEPT_FOR: Duration = Duration::from_secs(60);
+const KEPT_FOR: Duration = Duration::from_mins(1);
 
 /// Who follows the log.
 pub(super) struct Follower {

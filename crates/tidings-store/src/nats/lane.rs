@@ -149,10 +149,10 @@ impl Lane {
                 biased;
                 ack = next(&mut acks) => {
                     let Some(ack) = ack else { return Some(lost()) };
-                    self.take(up, ack);
+                    self.take(up, &ack);
                     for _ in 0..ANSWERS_AT_ONCE {
                         let Some(ack) = next_ready(&mut acks).await else { break };
-                        self.take(up, ack);
+                        self.take(up, &ack);
                     }
                 }
                 Some(answered) = self.asked.join_next() => {
@@ -224,7 +224,7 @@ impl Lane {
                 let call = *call;
                 match items.next() {
                     Some((place, Item { too_large: Some(error), .. })) => {
-                        self.result(call, place, Err(error))
+                        self.result(call, place, Err(error));
                     }
                     Some((place, item)) => {
                         return Some(Flight {
@@ -266,8 +266,8 @@ impl Lane {
     }
 
     /// Takes an answer.
-    fn take(&mut self, up: &Arc<Up>, answer: Message) {
-        let Some(flight) = self.landed(&answer) else { return };
+    fn take(&mut self, up: &Arc<Up>, answer: &Message) {
+        let Some(flight) = self.landed(answer) else { return };
         if answer.status == Some(StatusCode::NO_RESPONDERS) {
             // The stream is gone, or holds another log.
             self.link.doubt(up.round);
@@ -319,7 +319,7 @@ impl Lane {
                     self.result(flight.call, flight.place, Ok(appended));
                 }
                 Ok(Settled::Reused) => {
-                    self.result(flight.call, flight.place, Err(AppendError::KeyReused))
+                    self.result(flight.call, flight.place, Err(AppendError::KeyReused));
                 }
                 Ok(Settled::Taken) if flight.attempt < MAX_ATTEMPTS => {
                     flight.attempt += 1;

@@ -9,6 +9,7 @@ mod bus;
 mod config;
 mod conn;
 mod follow;
+mod keeper;
 mod keys;
 mod lane;
 mod lineage;
@@ -73,7 +74,7 @@ impl NatsLog {
     /// # Cancel safety
     /// Cancel safe; the stream may have been made.
     pub async fn connect(config: NatsConfig) -> Result<Self, ConnectError> {
-        let link = link::connect(config).await?;
+        let link = keeper::connect(config).await?;
         let queue = Arc::<queue::Queue>::default();
         tokio::spawn(lane::Lane::new(Arc::clone(&link), Arc::clone(&queue)).run());
         let outgoing = bus::outbox(Arc::clone(&link));

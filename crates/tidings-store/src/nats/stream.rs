@@ -75,7 +75,7 @@ pub(super) async fn examine(
                 let lineage = Lineage::anew(epoch, known.map(|known| &known.lineage));
                 match api.create(&made(config, &lineage)).await {
                     Ok(_) => {
-                        tracing::info!(stream = config.name, %epoch, "made the stream for the log")
+                        tracing::info!(stream = config.name, %epoch, "made the stream for the log");
                     }
                     // Another hub was first.
                     Err(trouble) if trouble.is(ApiError::STREAM_NAME_IN_USE) => {}
