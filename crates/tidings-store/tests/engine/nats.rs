@@ -38,26 +38,24 @@ impl Nats {
             rest: rest.into(),
             child: None,
         };
+        let mut said = String::new();
         for _ in 0..TRIES {
             nats.port = free_port();
+            match nats.try_start() {
+                Ok(()) => return nats,
+                Err(why) => said = why,
+            }
             // Somebody else may have taken the port since.
-            if nats.try_start() {
-                return nats;
+            if !said.contains("address already in use") {
+                break;
             }
         }
-        panic!(
-            "nats-server does not start: is it installed? (Debian: apt-get install nats-server)"
-        );
+        panic!("nats-server does not start (Debian: apt-get install nats-server): {said}");
     }
 
     /// The address to connect to.
     pub(crate) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
-    }
-
-    /// The port.
-    pub(crate) fn port(&self) -> u16 {
-        self.port
     }
 
     /// Where it keeps its streams.
@@ -68,14 +66,9 @@ impl Nats {
     /// Starts it again, on the same port and with the same data.
     pub(crate) fn start(&mut self) {
         assert!(self.child.is_none(), "it is running");
-        assert!(self.try_start(), "nats-server does not start again on port {}", self.port);
-    }
-
-    /// Starts it again with another configuration.
-    pub(crate) fn start_configured(&mut self, jetstream: &str, rest: &str) {
-        self.jetstream = jetstream.into();
-        self.rest = rest.into();
-        self.start();
+        if let Err(said) = self.try_start() {
+            panic!("nats-server does not start again on port {}: {said}", self.port);
+        }
     }
 
     /// Ends it at once, as a crash would.
@@ -104,8 +97,8 @@ impl Nats {
         signal(self.child.as_ref().expect("it is running"), "CONT");
     }
 
-    /// Starts it and waits until it is ready; false when it ends instead.
-    fn try_start(&mut self) -> bool {
+    /// Starts it and waits until it is ready; what it says when it ends instead.
+    fn try_start(&mut self) -> Result<(), String> {
         let config = self.dir.path().join("nats.conf");
         let text = format!(
             "listen: \"127.0.0.1:{}\"\njetstream {{ store_dir: {:?}\n{}\n}}\n{}\n",
@@ -122,18 +115,21 @@ impl Nats {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn();
-        let Ok(mut child) = child else { return false };
-        let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
-        let is_ready =
-            lines.by_ref().map_while(Result::ok).any(|line| line.contains("Server is ready"));
-        if is_ready {
-            // It must not wait for somebody to read what it says.
-            thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-            self.child = Some(child);
-        } else {
-            child.wait().expect("it has ended");
+        let mut child = child.map_err(|error| error.to_string())?;
+        let mut lines =
+            BufReader::new(child.stderr.take().expect("it is piped")).lines().map_while(Result::ok);
+        let mut said = Vec::new();
+        for line in lines.by_ref() {
+            if line.contains("Server is ready") {
+                // It must not wait for somebody to read what it says.
+                thread::spawn(move || lines.for_each(drop));
+                self.child = Some(child);
+                return Ok(());
+            }
+            said.push(line);
         }
-        is_ready
+        child.wait().expect("it has ended");
+        Err(said.join("\n"))
     }
 }
 
