@@ -3,12 +3,12 @@
 //! Each is a [`Log`](tidings_hub::Log) behind a [`Hub`](tidings_hub::Hub).
 
 mod bus;
-mod disk;
+pub mod disk;
 mod mark;
+pub mod nats;
 mod record;
 pub mod redis;
 mod retention;
 
 pub use bus::{Bus, Listen, MAX_MESSAGE_BYTES};
-pub use disk::{DiskConfig, DiskLog, Durability, OpenError};
 pub use retention::Retention;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use tidings_hub::Log;
-use tidings_store::{DiskConfig, DiskLog, Durability, OpenError, Retention};
+use tidings_store::Retention;
+use tidings_store::disk::{DiskConfig, DiskLog, Durability, OpenError};
 
 use crate::contract::{ROOMY, Stand, contract};
 
