@@ -4,6 +4,8 @@ use tidings_hub::{Gap, Hub, HubConfig, Retention};
 
 use crate::fixture::{ROOMY, Seen};
 
+mod away;
+mod ending;
 mod listener;
 pub(crate) mod memory;
 mod publishing;
