@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::config::HubConfig;
 use crate::hub::{Hub, Inner};
-use crate::log::{Bounds, Follow, Log, Logged, News, Page, Unavailable, Wanted};
+use crate::log::{Bounds, Follow, Log, Logged, News, OwnId, Page, Unavailable, Wanted};
 use crate::position::{Epoch, Position};
 use crate::presence::Announcer;
 use crate::state::State;
@@ -230,6 +230,31 @@ impl Behind {
     /// An update of the log as a subscriber is given it.
     pub(crate) fn retained(epoch: Epoch, logged: Logged) -> LoggedUpdate {
         let (draft, topics) = Self::draft(epoch, logged);
+    pub(crate) async fn find(&self, id: OwnId) -> Result<Option<u64>, Unavailable> {
+        let _turn = self.reads.acquire().await.map_err(Unavailable::new)?;
+        self.log.find(id).await
+    }
+
+    pub(crate) async fn bounds(&self) -> Result<Bounds, Unavailable> {
+        let _turn = self.reads.acquire().await.map_err(Unavailable::new)?;
+        self.log.bounds().await
+    }
+
+    /// Waits until the tail has all that the log had, for as long as something comes: what somebody has taken out at the
+    /// log's end never does.
+    async fn filled(&self, bounds: &Bounds) {
+        let mut reached = self.reached.subscribe();
+        loop {
+            let Reached { epoch, next } = *reached.borrow_and_update();
+            if epoch != bounds.epoch || next >= bounds.next {
+                return;
+            }
+            if tokio::time::timeout(PATIENCE, reached.changed()).await.is_err() {
+                return;
+            }
+        }
+    }
+
         LoggedUpdate { topics: topics.into_iter().map(Into::into).collect(), ..draft }
     }
 

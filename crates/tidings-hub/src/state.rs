@@ -24,6 +24,7 @@ use crate::inbox::Inbox;
 use crate::index::{Index, NodeKey, ShardKey, SubscriberKey};
 use crate::position::{Epoch, Position};
 use crate::replays::Replays;
+use crate::resuming::Placed;
 use crate::selector::{Kind, Selector};
 use crate::served::{Seated, Served};
 use crate::shard::SeatKey;
@@ -231,7 +232,7 @@ impl State {
     pub(crate) fn subscribe(
         &mut self,
         subscriber: Arc<Subscriber>,
-        (start, found): (Start, Option<Found>),
+        (start, placed): (Start, Option<Placed>),
         announcements: Vec<Update>,
         now: Instant,
         woken: &mut Vec<Waker>,
@@ -241,7 +242,7 @@ impl State {
         }
         self.evict(now);
         self.admission.admit(&subscriber, &self.index, &self.config.limits)?;
-        let (resume, from, gap) = self.resolve(start, found, &subscriber);
+        let (resume, from, gap) = self.resolve(start, placed, &subscriber);
         let key = self.members.vacant_key();
         let places = self.enter(key, &subscriber);
         let is_template = |selector: &&Selector| selector.kind() == Kind::Template;
@@ -270,11 +271,11 @@ impl State {
     }
 
     /// Where a subscription begins: what it is told, from which update on it is owed what matches, and what is lost.
-    /// `found` is where the log behind the hub says the id is; without it the tail is asked.
+    /// `placed` is where the log behind the hub says the id is; without it the tail is asked.
     fn resolve(
         &self,
         start: Start,
-        found: Option<Found>,
+        placed: Option<Placed>,
         subscriber: &Subscriber,
     ) -> (Resume, Option<u64>, Option<Gap>) {
         let oldest = self.oldest();
@@ -292,8 +293,11 @@ impl State {
             before: self.tail.position(from - 1),
             missed,
         };
-        let found =
-            found.unwrap_or_else(|| self.tail.find(&id, scope, &subscriber.selectors, oldest));
+        // Another log may have begun since that was asked.
+        let found = placed.filter(|placed| placed.epoch == self.tail.epoch()).map_or_else(
+            || self.tail.find(&id, scope, &subscriber.selectors, oldest),
+            |placed| placed.found,
+        );
         match found {
             // The log may have moved on since it was asked.
             Found::From(from) if from < oldest => {

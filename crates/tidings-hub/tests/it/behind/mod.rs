@@ -9,6 +9,7 @@ mod ending;
 mod listener;
 pub(crate) mod memory;
 mod publishing;
+mod resuming;
 
 use memory::MemoryLog;
 
