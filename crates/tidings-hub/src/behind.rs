@@ -119,7 +119,11 @@ fn tail_from(bounds: &Bounds, config: &HubConfig) -> u64 {
 fn take_in(hub: &Inner, news: News) {
     match news {
         News::Updates(updates) => add_all(hub, updates),
-        News::Oldest(oldest) => hub.state.lock().note_log_oldest(oldest),
+        News::Oldest(oldest) => {
+            let mut woken = Vec::new();
+            hub.state.lock().let_go(oldest, &mut woken);
+            woken.into_iter().for_each(Waker::wake);
+        }
         News::Anew(bounds) => {
             let mut woken = Vec::new();
             hub.state.lock().begin_anew(&bounds, &mut woken);
@@ -176,6 +180,27 @@ impl State {
 
     /// Begins with another log: all that was retained is gone, and everybody is told so and owed all of the new one.
     fn begin_anew(&mut self, bounds: &Bounds, woken: &mut Vec<Waker>) {
+    /// Lets go of what the log retains no longer, and tells everybody of what has left it before it came into the tail.
+    fn let_go(&mut self, oldest: u64, woken: &mut Vec<Waker>) {
+        let next = self.tail.next();
+        self.note_log_oldest(oldest.min(next));
+        if oldest <= next {
+            return;
+        }
+        // Whoever was up to date is owed what is lost, for it may have been for them.
+        let first = self.tail.position(next);
+        self.tail.begin(first.epoch, oldest);
+        self.note_log_oldest(oldest);
+        for (_, member) in &mut self.members {
+            if member.closed.is_none() {
+                woken.extend(member.served.owe(next));
+            }
+        }
+        for (_, inbox) in &self.shards {
+            woken.extend(inbox.skip(first));
+        }
+    }
+
         let Bounds { epoch, oldest, .. } = *bounds;
         while let Some(entry) = self.tail.evict_oldest() {
             self.index.evict(&entry);
@@ -185,8 +210,7 @@ impl State {
         self.log_oldest = Some(oldest);
         let before = self.tail.position(oldest - 1);
         for (_, member) in &mut self.members {
-            member.lose_all(before, oldest);
-            woken.extend(member.served.rouse());
+            woken.extend(member.begin_anew(before));
         }
         for (_, inbox) in &self.shards {
             woken.extend(inbox.begin_anew(epoch, oldest));

@@ -447,6 +447,14 @@ impl State {
     pub(crate) fn close_some(&mut self, count: usize, reason: CloseReason) -> Closing {
         let open = self.members.iter_mut().filter(|(_, member)| member.closed.is_none());
         let mut closing = Closing { closed: 0, wakers: Vec::new() };
+    /// Owes a subscriber all of another log, from `oldest` on, and tells it so.
+    pub(crate) fn lose_all(&mut self, key: SubscriberKey, oldest: u64) {
+        let before = self.tail.position(oldest - 1);
+        if let Some(member) = self.members.get_mut(key) {
+            member.lose_all(before);
+        }
+    }
+
         for (_, member) in open.take(count) {
             member.closed = Some(reason);
             closing.closed += 1;
@@ -462,16 +470,27 @@ impl State {
 }
 
 impl Member {
-    /// Its log is gone: all of another one is owed from `oldest` on, after a gap.
-    pub(crate) fn lose_all(&mut self, before: Position, oldest: u64) {
+    /// Begins with another log, unless it has only its end to read. One in a shard does so when the shard knows, which has
+    /// its cursor. Gives whom to wake.
+    pub(crate) fn begin_anew(&mut self, before: Position) -> Option<Waker> {
         self.fetched = None;
         if self.at_once != AtOnce::No {
             return;
         }
         let last_event_id = self.gap.take().and_then(|gap| gap.last_event_id);
+        let has_all = self.closed.is_some() && self.gap.is_none() && self.served.owed().is_none();
+        if has_all || matches!(self.served, Served::InShard { .. }) {
+            return None;
+        }
+        self.lose_all(before);
+        self.served.rouse()
+    }
+
+    /// Its log is gone: all of another one is owed from after `before` on, after a gap.
+    fn lose_all(&mut self, before: Position) {
         self.gap = Some(Gap { last_event_id, before, missed: None });
         if let Served::Alone { owed, .. } = &mut self.served {
-            *owed = Some(oldest);
+            *owed = Some(before.seq + 1);
         }
     }
 }

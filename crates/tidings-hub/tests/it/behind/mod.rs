@@ -4,12 +4,14 @@ use tidings_hub::{Gap, Hub, HubConfig, Retention};
 
 use crate::fixture::{ROOMY, Seen};
 
+mod anew;
 mod away;
 mod ending;
 mod listener;
 pub(crate) mod memory;
 mod publishing;
 mod resuming;
+mod trimming;
 
 use memory::MemoryLog;
 
