@@ -66,6 +66,7 @@ impl Hub {
         config: HubConfig,
         announcer: Option<Box<dyn Announcer>>,
     ) -> Result<Self, Unavailable> {
+        let runtime = Handle::try_current().map_err(Unavailable::new)?;
         let bounds = log.bounds().await?;
         let from = tail_from(&bounds, &config);
         let mut state = State::new(bounds.epoch, config);
@@ -75,17 +76,18 @@ impl Hub {
         let (reached, _) = watch::channel(Reached { epoch: bounds.epoch, next: from });
         let behind = Behind {
             log,
-            runtime: Handle::current(),
+            runtime,
             reads: Semaphore::new(MAX_READS),
             reached,
             follower: OnceLock::new(),
         };
         let hub = Self(Arc::new(Inner::new(state, announcer, Some(behind))));
         hub.follow(follow);
-        let all = |reached: &Reached| reached.epoch != bounds.epoch || reached.next >= bounds.next;
         if let Some(behind) = &hub.0.behind {
-            // The sender lives as long as the hub.
-            drop(behind.reached.subscribe().wait_for(all).await);
+            behind.filled(&bounds).await;
+        }
+        if hub.lock().is_away {
+            return Err(Unavailable::new("the log went away while it was read"));
         }
         Ok(hub)
     }
@@ -107,11 +109,11 @@ impl Hub {
 
 /// From where on the log is taken into memory: as much of its end as about fits.
 fn tail_from(bounds: &Bounds, config: &HubConfig) -> u64 {
-    let retained = bounds.next - bounds.oldest;
+    let retained = bounds.next.saturating_sub(bounds.oldest);
     let mean = bounds.bytes.and_then(|bytes| bytes.checked_div(retained)).unwrap_or_default();
     let weight = LoggedUpdate::MIN_BYTES as u64 + mean;
     let fits = config.retention.max_bytes as u64 / weight;
-    let fits = fits.min(config.retention.max_updates as u64).min(retained);
+    let fits = fits.min(config.retention.max_updates as u64).max(1).min(retained);
     bounds.next - fits
 }
 
@@ -178,8 +180,6 @@ impl State {
         self.add(draft, woken);
     }
 
-    /// Begins with another log: all that was retained is gone, and everybody is told so and owed all of the new one.
-    fn begin_anew(&mut self, bounds: &Bounds, woken: &mut Vec<Waker>) {
     /// Lets go of what the log retains no longer, and tells everybody of what has left it before it came into the tail.
     fn let_go(&mut self, oldest: u64, woken: &mut Vec<Waker>) {
         let next = self.tail.next();
@@ -201,6 +201,8 @@ impl State {
         }
     }
 
+    /// Begins with another log: all that was retained is gone, and everybody is told so and owed all of the new one.
+    fn begin_anew(&mut self, bounds: &Bounds, woken: &mut Vec<Waker>) {
         let Bounds { epoch, oldest, .. } = *bounds;
         while let Some(entry) = self.tail.evict_oldest() {
             self.index.evict(&entry);
@@ -226,6 +228,31 @@ impl Behind {
     pub(crate) async fn read(&self, wanted: Wanted) -> Result<Page, Unavailable> {
         let _turn = self.reads.acquire().await.map_err(Unavailable::new)?;
         self.log.read(wanted).await
+    }
+
+    pub(crate) async fn find(&self, id: OwnId) -> Result<Option<u64>, Unavailable> {
+        let _turn = self.reads.acquire().await.map_err(Unavailable::new)?;
+        self.log.find(id).await
+    }
+
+    pub(crate) async fn bounds(&self) -> Result<Bounds, Unavailable> {
+        let _turn = self.reads.acquire().await.map_err(Unavailable::new)?;
+        self.log.bounds().await
+    }
+
+    /// Waits until the tail has all that the log had, for as long as something comes: what somebody has taken out at the
+    /// log's end never does.
+    async fn filled(&self, bounds: &Bounds) {
+        let mut reached = self.reached.subscribe();
+        loop {
+            let Reached { epoch, next } = *reached.borrow_and_update();
+            if epoch != bounds.epoch || next >= bounds.next {
+                return;
+            }
+            if tokio::time::timeout(PATIENCE, reached.changed()).await.is_err() {
+                return;
+            }
+        }
     }
 
     /// An update of the log as the tail keeps it, without its topics, and these.
@@ -254,31 +281,6 @@ impl Behind {
     /// An update of the log as a subscriber is given it.
     pub(crate) fn retained(epoch: Epoch, logged: Logged) -> LoggedUpdate {
         let (draft, topics) = Self::draft(epoch, logged);
-    pub(crate) async fn find(&self, id: OwnId) -> Result<Option<u64>, Unavailable> {
-        let _turn = self.reads.acquire().await.map_err(Unavailable::new)?;
-        self.log.find(id).await
-    }
-
-    pub(crate) async fn bounds(&self) -> Result<Bounds, Unavailable> {
-        let _turn = self.reads.acquire().await.map_err(Unavailable::new)?;
-        self.log.bounds().await
-    }
-
-    /// Waits until the tail has all that the log had, for as long as something comes: what somebody has taken out at the
-    /// log's end never does.
-    async fn filled(&self, bounds: &Bounds) {
-        let mut reached = self.reached.subscribe();
-        loop {
-            let Reached { epoch, next } = *reached.borrow_and_update();
-            if epoch != bounds.epoch || next >= bounds.next {
-                return;
-            }
-            if tokio::time::timeout(PATIENCE, reached.changed()).await.is_err() {
-                return;
-            }
-        }
-    }
-
         LoggedUpdate { topics: topics.into_iter().map(Into::into).collect(), ..draft }
     }
 

@@ -218,7 +218,11 @@ impl State {
     /// Lets go of what the retention no longer keeps. There is no timer: whoever publishes, subscribes or looks does it.
     pub(crate) fn evict(&mut self, now: Instant) {
         let oldest = self.tail.oldest();
-        while let Some(entry) = self.tail.evict(now, self.index.retained_bytes()) {
+        // The newest one stays for as long as the log behind the hub has it: its id is asked for.
+        let least = usize::from(self.log_oldest.is_some());
+        while self.tail.len() > least
+            && let Some(entry) = self.tail.evict(now, self.index.retained_bytes())
+        {
             self.index.evict(&entry);
         }
         if self.tail.oldest() > oldest {
@@ -443,10 +447,6 @@ impl State {
         }
     }
 
-    /// Lets up to `count` subscriptions end, each once it has what it is owed.
-    pub(crate) fn close_some(&mut self, count: usize, reason: CloseReason) -> Closing {
-        let open = self.members.iter_mut().filter(|(_, member)| member.closed.is_none());
-        let mut closing = Closing { closed: 0, wakers: Vec::new() };
     /// Owes a subscriber all of another log, from `oldest` on, and tells it so.
     pub(crate) fn lose_all(&mut self, key: SubscriberKey, oldest: u64) {
         let before = self.tail.position(oldest - 1);
@@ -455,6 +455,10 @@ impl State {
         }
     }
 
+    /// Lets up to `count` subscriptions end, each once it has what it is owed.
+    pub(crate) fn close_some(&mut self, count: usize, reason: CloseReason) -> Closing {
+        let open = self.members.iter_mut().filter(|(_, member)| member.closed.is_none());
+        let mut closing = Closing { closed: 0, wakers: Vec::new() };
         for (_, member) in open.take(count) {
             member.closed = Some(reason);
             closing.closed += 1;
@@ -474,10 +478,6 @@ impl Member {
     /// its cursor. Gives whom to wake.
     pub(crate) fn begin_anew(&mut self, before: Position) -> Option<Waker> {
         self.fetched = None;
-        if self.at_once != AtOnce::No {
-            return;
-        }
-        let last_event_id = self.gap.take().and_then(|gap| gap.last_event_id);
         let has_all = self.closed.is_some() && self.gap.is_none() && self.served.owed().is_none();
         if has_all || matches!(self.served, Served::InShard { .. }) {
             return None;
@@ -488,6 +488,10 @@ impl Member {
 
     /// Its log is gone: all of another one is owed from after `before` on, after a gap.
     fn lose_all(&mut self, before: Position) {
+        if self.at_once != AtOnce::No {
+            return;
+        }
+        let last_event_id = self.gap.take().and_then(|gap| gap.last_event_id);
         self.gap = Some(Gap { last_event_id, before, missed: None });
         if let Served::Alone { owed, .. } = &mut self.served {
             *owed = Some(before.seq + 1);

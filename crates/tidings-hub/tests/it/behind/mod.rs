@@ -9,6 +9,8 @@ mod away;
 mod ending;
 mod listener;
 pub(crate) mod memory;
+mod opening;
+mod pouring;
 mod publishing;
 mod resuming;
 mod trimming;
