@@ -9,6 +9,7 @@
 mod admission;
 mod close;
 mod config;
+mod elsewhere;
 mod ending;
 mod error;
 mod grants;

@@ -48,7 +48,7 @@ pub(crate) struct State {
     pub(crate) published: u64,
     pub(crate) gaps: u64,
     pub(crate) closing: bool,
-    admission: Admission,
+    pub(crate) admission: Admission,
     config: HubConfig,
     hasher: DefaultHashBuilder,
 }
