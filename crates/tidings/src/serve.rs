@@ -247,6 +247,7 @@ fn server_config(config: &Config) -> anyhow::Result<ServerConfig> {
         subscriptions: config.subscriptions,
         dashboard: config.dashboard,
         relays: config.relays.iter().map(relay::config).collect::<Result<_, _>>()?,
+        bus: None,
     })
 }
 
