@@ -2,6 +2,7 @@
 //!
 //! - `auth_*`: whose tokens count: where they are found, what they say, keys of every algorithm, key sets that rotate.
 //! - `authorize`: an application that is asked who may do what, and streams that are ended from outside.
+//! - `cluster`: hubs that act as one: limits, calls that end streams and lists across several.
 //! - `direct`: what is particular to the direct lane, and that many streams on few shards get everything in order.
 //! - `embedding`: the hub inside a host program: where it is mounted, whom the host vouches for, how it ends.
 //! - `guarantees`: one test for each line of `docs/guarantees.md`.
@@ -28,6 +29,7 @@ mod auth_keys;
 mod auth_support;
 mod auth_tokens;
 mod authorize;
+mod cluster;
 mod direct;
 mod embedding;
 mod guarantees;

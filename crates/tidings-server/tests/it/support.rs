@@ -53,6 +53,7 @@ pub(crate) fn open_config() -> ServerConfig {
         subscriptions: true,
         dashboard: true,
         relays: Vec::new(),
+        bus: None,
     }
 }
 
