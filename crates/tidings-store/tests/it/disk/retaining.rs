@@ -1,0 +1,79 @@
+//! How much the file takes.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use tidings_hub::{Log, Update};
+use tidings_store::{DiskConfig, DiskLog, Durability, Retention};
+
+use crate::contract::ROOMY;
+use crate::contract::given::{append_all, entry, find_on, numbered, read, wanted};
+
+fn on_disk(dir: &Path) -> u64 {
+    fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
+}
+
+/// With small updates about ever new topics, which need more for what they are found by than for themselves, and with
+/// readers who come one after another, so that there is always one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_takes_no_more_than_it_may_under_endless_publishing() {
+    const LIMIT: u64 = 8_000_000;
+    let dir = TempDir::new().unwrap();
+    let retention = Retention { max_bytes: Some(LIMIT), ..ROOMY };
+    let config = DiskConfig { retention, durability: Durability::Process };
+    let log: Arc<dyn Log> = Arc::new(DiskLog::open(dir.path(), config).unwrap());
+    let readers: Vec<_> = (0..3)
+        .map(|_| {
+            let log = log.clone();
+            tokio::spawn(async move {
+                loop {
+                    let bounds = log.bounds().await.unwrap();
+                    drop(log.read(wanted(bounds.oldest, bounds.next, None)).await.unwrap());
+                }
+            })
+        })
+        .collect();
+    let mut most = 0;
+    for round in 0..150 {
+        let entries = (0..1000).map(|place| {
+            let topics = (0..=place % 3).map(|topic| format!("{round}/{place}/{topic}")).collect();
+            entry(Update { topics, ..Update::new("", "x".repeat(place % 200)) })
+        });
+        append_all(&log, entries.collect()).await;
+        most = most.max(on_disk(dir.path()));
+    }
+    for reader in readers {
+        reader.abort();
+    }
+    assert!(most <= LIMIT * 13 / 10, "{most} bytes");
+    let bounds = log.bounds().await.unwrap();
+    assert!(bounds.bytes.unwrap() > LIMIT / 2, "it forgets too much: {bounds:?}");
+    assert!(bounds.next - bounds.oldest > 10_000, "it forgets too much: {bounds:?}");
+    // The newest and the oldest are found by their topics still.
+    let place = (bounds.oldest - 1) % 1000;
+    let oldest = format!("{}/{place}/0", (bounds.oldest - 1) / 1000);
+    for (topic, seq) in [(oldest.as_str(), bounds.oldest), ("149/999/0", 150_000)] {
+        let found = read(&log, wanted(bounds.oldest, bounds.next, Some(&[topic]))).await;
+        assert_eq!(found.iter().map(|logged| logged.seq).collect::<Vec<_>>(), [seq]);
+    }
+    assert_eq!(find_on(&log, &oldest, "none").await, None);
+}
+
+/// A log that is opened with a lower limit forgets what is too much, and says so at once.
+#[tokio::test]
+async fn a_lower_limit_holds_from_the_next_start_on() {
+    let dir = TempDir::new().unwrap();
+    let open = |max_updates| {
+        let retention = Retention { max_updates, ..ROOMY };
+        let config = DiskConfig { retention, durability: Durability::Synced };
+        Arc::new(DiskLog::open(dir.path(), config).unwrap()) as Arc<dyn Log>
+    };
+    let log = open(None);
+    append_all(&log, numbered(10_000)).await;
+    drop(log);
+    let log = open(Some(10));
+    crate::contract::given::bounds_become(&log, |bounds| bounds.oldest == 9991).await;
+    assert_eq!(read(&log, wanted(1, 10_001, Some(&["t"]))).await.len(), 10);
+}
