@@ -115,7 +115,7 @@ async fn run(steps: Vec<Step>, max_updates: Option<u64>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn a_log_on_disk_is_a_log_in_a_vector(
         steps in proptest::collection::vec(steps(), 1..40),
