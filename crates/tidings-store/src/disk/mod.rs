@@ -20,6 +20,7 @@ mod retain;
 mod shared;
 mod writer;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
@@ -89,7 +90,6 @@ pub enum Durability {
 ///
 /// Its futures need a Tokio runtime with its time enabled. Dropping it writes what waits, for up to 30 seconds, and blocks
 /// for as long; who follows is told that the log was closed.
-#[derive(Debug)]
 pub struct DiskLog {
     shared: Arc<Shared>,
     queue: Arc<Queue>,
@@ -144,6 +144,13 @@ impl DiskLog {
         let writer = thread::Builder::new().name("tidings-log".into()).spawn(run);
         let writer = Some(writer.map_err(OpenError::System)?);
         Ok(Self { shared, queue, writer, ended: Mutex::new(ended) })
+    }
+}
+
+/// Without what is in it: it may be private.
+impl fmt::Debug for DiskLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DiskLog").field("file", &self.shared.file).finish_non_exhaustive()
     }
 }
 
