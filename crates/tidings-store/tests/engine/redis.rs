@@ -27,7 +27,7 @@ pub(crate) struct Redis {
 impl Redis {
     /// A server that has on its disk what it acknowledges.
     pub(crate) fn new() -> Self {
-        Self::with(&["appendonly yes", "appendfsync always"])
+        Self::with(&["appendonly yes", "appendfsync always", "repl-diskless-sync-delay 0"])
     }
 
     /// A server with lines of configuration. In them `DIR` is its directory, and `PORT2` another free port.
