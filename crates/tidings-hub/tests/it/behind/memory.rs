@@ -32,6 +32,8 @@ pub(crate) struct Contents {
     pub(crate) oldest: u64,
     pub(crate) next: u64,
     entries: BTreeMap<u64, Kept>,
+    /// All that was ever in it, and in those before it.
+    pub(crate) history: Vec<(Position, Update)>,
     /// It retains so many.
     pub(crate) max_updates: usize,
     /// It has an index of topics, and so gives only what a page is wanted for.
@@ -65,6 +67,7 @@ impl MemoryLog {
             oldest: 1,
             next: 1,
             entries: BTreeMap::new(),
+            history: Vec::new(),
             max_updates,
             has_index: true,
             max_searched: u64::MAX,
@@ -177,6 +180,7 @@ impl Contents {
         let seq = self.next;
         self.next += 1;
         entry.update.topics.dedup();
+        self.history.push((Position { epoch: self.epoch, seq }, entry.update.clone()));
         let logged = Logged { seq, at: entry.at, update: entry.update };
         self.entries.insert(seq, Kept { logged, digest: entry.digest });
         self.trim(self.next.saturating_sub(u64::try_from(self.max_updates).unwrap_or(u64::MAX)));
