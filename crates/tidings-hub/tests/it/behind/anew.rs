@@ -1,6 +1,7 @@
 //! A log that is lost and begun anew: everybody is told so, and has all of the new one, once.
 
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use tidings_hub::{
     CloseReason, Delivery, Gap, LoggedUpdate, Next, Position, Resume, Shard, Start, Update,
@@ -9,7 +10,7 @@ use tidings_hub::{
 use super::listener::{Listener, in_every_way, numbers};
 use super::memory::MemoryLog;
 use super::{gap, hub_on, until_newest};
-use crate::fixture::{Seen, subscriber, updates};
+use crate::fixture::{Seen, event_id, subscriber, updates};
 
 /// What everybody has of a new log.
 fn all_anew(log: &MemoryLog, count: u64) -> Vec<Seen> {
@@ -122,8 +123,11 @@ fn who_was_told_to_end_at_once_ends_all_the_same() {
         let log = MemoryLog::with("a", 10);
         let hub = hub_on(&log, 4).await;
         for ends_first in [true, false] {
+            log.change(|contents| contents.reads_are_held = true);
             let mut listener = Listener::after(&hub, way, &["a"], log.position(2)).await;
+            assert_eq!(listener.all().await, []);
             if ends_first {
+                // Its shard knows; its turn to read comes when there is another log.
                 drop(hub.end_at_once(|_| true, CloseReason::Kicked));
                 listener.look();
             }
@@ -200,4 +204,24 @@ async fn what_is_put_back_of_the_old_log_is_lost_with_it() {
     let Next::Delivery(Delivery::Updates(updates)) = shard.read(seat) else { panic!("a gap") };
     let seqs: Vec<_> = updates.iter().map(|update| update.position).collect();
     assert_eq!(seqs, [1, 2].map(|seq| log.position(seq)));
+}
+
+/// Where an id was in the old log was taken for a place in the new one.
+#[test]
+fn who_was_looked_up_in_the_old_log_has_all_of_the_new_one() {
+    in_every_way(async |way| {
+        let log = MemoryLog::with("a", 10);
+        let hub = hub_on(&log, 4).await;
+        log.change(|contents| contents.is_followed_late = true);
+        log.put(Update::new("a", "11").with_id(event_id("own")));
+        let mut opening = Box::pin(Listener::after(&hub, way, &["a"], "own"));
+        let second = Duration::from_secs(1);
+        assert!(tokio::time::timeout(second, &mut opening).await.is_err(), "it did not wait");
+        log.begin_anew("a", 3);
+        log.change(|contents| contents.is_followed_late = false);
+        let id = Some("own".to_owned());
+        let told = Gap { last_event_id: id, before: log.position(0), missed: None };
+        let expected = [&[Seen::Gap(told)][..], &all_anew(&log, 3)[1..]].concat();
+        assert_eq!(opening.await.all().await, expected);
+    });
 }

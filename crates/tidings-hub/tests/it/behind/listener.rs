@@ -127,7 +127,7 @@ impl Listener {
                             }
                         }
                         Next::Delivery(Delivery::Gap(gap)) => {
-                            came.push_back((Seen::Gap(gap), None))
+                            came.push_back((Seen::Gap(gap), None));
                         }
                         Next::Delivery(Delivery::Closed(reason)) => {
                             came.push_back((Seen::Closed(reason), None));

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use tidings_hub::{
-    AppendError, Appended, Appending, Bounds, Entry, Epoch, Follow, IdScope, Log, Logged, Mode,
-    News, OwnId, Page, Position, Unavailable, Update, Wanted,
+    AppendError, Appended, Appending, Bounds, Entry, Epoch, EventId, Follow, IdScope, Log, Logged,
+    Mode, News, OwnId, Page, Position, Unavailable, Update, Wanted,
 };
 use tokio::sync::watch;
 
@@ -27,6 +27,7 @@ struct Shared {
 
 /// What is in the log, and how it behaves.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own for the test")]
 pub(crate) struct Contents {
     pub(crate) epoch: Epoch,
     pub(crate) oldest: u64,
@@ -232,7 +233,7 @@ impl Contents {
     fn find(&self, id: &OwnId) -> Option<u64> {
         let is_it = |kept: &&Kept| {
             let Update { topics, id: own, id_scope, .. } = &kept.logged.update;
-            let own = own.as_ref().map(|own| own.as_str());
+            let own = own.as_ref().map(EventId::as_str);
             match id {
                 OwnId::Hub { id } => *id_scope == IdScope::Hub && own == Some(id),
                 OwnId::Topic { topic, id } => {
