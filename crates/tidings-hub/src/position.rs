@@ -23,13 +23,17 @@ impl Epoch {
     /// # Errors
     /// When the system has no randomness to give.
     pub fn random() -> Result<Self, getrandom::Error> {
-        let bits = getrandom::u64()?;
+        Ok(Self::from_bits(getrandom::u64()?))
+    }
+
+    /// The epoch made from the 40 lowest bits of a number, for those who must arrive at the same one.
+    pub fn from_bits(bits: u64) -> Self {
         let mut text = [0; Self::LEN];
         for (place, byte) in text.iter_mut().enumerate() {
             let digit = usize::try_from((bits >> (5 * place)) & 31).unwrap_or_default();
             *byte = Self::ALPHABET.get(digit).copied().unwrap_or(b'0');
         }
-        Ok(Self(text))
+        Self(text)
     }
 
     /// The epoch as text.

@@ -3,8 +3,11 @@
 //! Each is a [`Log`](tidings_hub::Log) behind a [`Hub`](tidings_hub::Hub).
 
 mod bus;
+pub mod disk;
 mod mark;
+pub mod nats;
 mod record;
+pub mod redis;
 mod retention;
 
 pub use bus::{Bus, Listen, MAX_MESSAGE_BYTES};

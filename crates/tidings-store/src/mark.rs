@@ -54,7 +54,7 @@ impl Marker {
     }
 
     fn mark(&self, kind: u8, texts: &[&str]) -> Mark {
-        let mut hasher = self.0.clone();
+        let mut hasher = self.0;
         hasher.write_u8(kind);
         for text in texts {
             hasher.write_u64(text.len() as u64);
@@ -62,6 +62,13 @@ impl Marker {
         }
         hasher.finish()
     }
+}
+
+/// All that an update is found by.
+pub(crate) fn marks_of(marker: &Marker, update: &Update) -> Vec<Mark> {
+    let topics = update.topics.iter().map(|topic| marker.topic(topic));
+    let key = update.idempotency_key.as_deref().map(|key| marker.key(key));
+    topics.chain(marker.own_id(update)).chain(key).collect()
 }
 
 #[cfg(test)]

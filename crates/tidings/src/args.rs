@@ -23,6 +23,8 @@ Examples:
   tidings serve --dev
   TIDINGS_AUTH_PUBLISHER_KEY=\"$KEY\" tidings serve --set auth.anonymous=true
   tidings serve --config tidings.toml --listen 0.0.0.0:3000
+  tidings serve --config tidings.toml --data /var/lib/tidings
+  tidings serve --config tidings.toml --store redis://10.0.0.5:6379
   tidings serve --dev --listen 127.0.0.1:4000 --admin-listen 127.0.0.1:4001
   tidings serve --dev --set limits.per_user=10 --set log.max_age=10m
 
@@ -127,6 +129,13 @@ pub(crate) struct SettingsArgs {
     /// Where probes and metrics are [default: 127.0.0.1:3001].
     #[arg(long, value_name = "ADDR")]
     admin_listen: Option<String>,
+    /// Where the log of updates is kept: disk, memory, or the URL of a Redis or NATS
+    /// server that several hubs share [default: disk; with --dev memory].
+    #[arg(long, value_name = "STORE")]
+    store: Option<String>,
+    /// The directory of the log on disk [default: tidings-data].
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
     /// For development, on loopback only: anyone may publish and subscribe, and the dashboard is
     /// on.
     #[arg(long)]
@@ -154,8 +163,10 @@ impl SettingsArgs {
         let listen = self.listen.iter().map(|value| flag("--listen", "listen", value));
         let admin =
             self.admin_listen.iter().map(|value| flag("--admin-listen", "admin_listen", value));
+        let store = self.store.iter().map(|value| flag("--store", "log.store", value));
+        let data = self.data.iter().map(|value| flag("--data", "log.data", value));
         let dev = self.dev.then(|| flag("--dev", "dev", "true"));
-        set.chain(listen).chain(admin).chain(dev).collect()
+        set.chain(listen).chain(admin).chain(store).chain(data).chain(dev).collect()
     }
 }
 

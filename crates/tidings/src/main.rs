@@ -4,6 +4,7 @@
 mod args;
 mod config;
 mod demo;
+mod log;
 mod logging;
 mod publish;
 mod relay;

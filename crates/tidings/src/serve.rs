@@ -22,6 +22,7 @@ use crate::{
     args::SettingsArgs,
     config::{self, Config, KeySource, Layers, LogConfig, RelayTable},
     demo::Demo,
+    log::{self, Opened},
     logging, relay,
 };
 
@@ -43,6 +44,7 @@ pub(crate) fn serve(settings: &SettingsArgs) -> anyhow::Result<()> {
 /// As [`serve`].
 pub(crate) fn serve_relaying(settings: &SettingsArgs, relay: RelayTable) -> anyhow::Result<()> {
     let mut layers = config::load(settings.config.as_deref(), &settings.flags())?;
+    layers.lay_memory();
     layers.add_relay(relay);
     let config = prepare(&layers)?;
     on_a_worker(&runtime()?, run(config, None))
@@ -99,9 +101,13 @@ async fn run(config: Config, demo: Option<Demo>) -> anyhow::Result<()> {
     let mut stop = StopSignals::new()?;
     // Best effort: where it is refused, the limit stays as it was.
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default();
-    let server = Server::new(hub_config(&config), server_config(&config)?)
-        .await
-        .context("the hub cannot start")?;
+    let Opened { log, bus } = log::open(&config.log).await?;
+    let (hub_config, server_config) = (hub_config(&config), server_config(&config)?);
+    let server = match log {
+        Some(log) => Server::open(log, hub_config, server_config).await,
+        None => Server::new(hub_config, server_config).await,
+    };
+    let server = server.context("the hub cannot start")?;
     let listener = bind(config.listen).with_context(|| cannot_listen("listen", config.listen))?;
     let admin = std::net::TcpListener::bind(config.admin_listen)
         .with_context(|| cannot_listen("admin_listen", config.admin_listen))?;
@@ -194,13 +200,11 @@ impl StopSignals {
 
 fn hub_config(config: &Config) -> HubConfig {
     let limits = &config.limits;
-    let LogConfig { max_updates, max_bytes, max_age } = config.log;
+    let LogConfig { store: _, memory, max_updates, max_bytes, max_age } = &config.log;
+    // In memory there may be less than the log retains, and never more.
+    let max_bytes = usize::try_from(max_bytes.get()).unwrap_or(usize::MAX).min(memory.get());
     HubConfig {
-        retention: Retention {
-            max_updates: max_updates.get(),
-            max_bytes: usize::try_from(max_bytes.get()).unwrap_or(usize::MAX),
-            max_age,
-        },
+        retention: Retention { max_updates: max_updates.get(), max_bytes, max_age: *max_age },
         limits: Limits {
             streams: Some(limits.streams.get()),
             per_user: limits.per_user.map(NonZeroUsize::get),

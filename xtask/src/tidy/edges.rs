@@ -8,7 +8,7 @@ use super::Finding;
 
 /// The members of the workspace, each with the members it depends on, for whatever purpose.
 const EDGES: &[(&str, &[&str])] = &[
-    ("tidings", &["tidings-hub", "tidings-server", "tidings-wire"]),
+    ("tidings", &["tidings-hub", "tidings-server", "tidings-store", "tidings-wire"]),
     ("tidings-bench", &["tidings-wire"]),
     ("tidings-example-actix-web", &["tidings-hub", "tidings-server"]),
     ("tidings-example-axum", &["tidings-hub", "tidings-server"]),

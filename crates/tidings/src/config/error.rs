@@ -36,6 +36,8 @@ pub(crate) enum ConfigError {
     DevNotLoopback { name: &'static str, address: SocketAddr },
     /// Two settings contradict each other.
     Conflict { name: &'static str, other: &'static str, rule: &'static str },
+    /// A relay that all its subscribers share, on a log that several hubs share.
+    RelayOnSharedLog { path: String },
 }
 
 impl fmt::Display for ConfigError {
@@ -82,6 +84,11 @@ impl fmt::Display for ConfigError {
                  127.0.0.1, or set keys and leave --dev out"
             ),
             Self::Conflict { name, other, rule } => write!(f, "`{name}` {rule} `{other}`"),
+            Self::RelayOnSharedLog { path } => write!(
+                f,
+                "the relay at {path} cannot put its events into a log that several hubs share, because each of them \
+                 would: relay with a hub whose `log.store` is disk or memory, or set `mode = \"per_client\"`"
+            ),
         }
     }
 }

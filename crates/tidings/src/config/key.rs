@@ -16,6 +16,8 @@ pub(super) enum Kind {
     Secret,
     /// A URL, shown without its password.
     Url,
+    /// `disk`, `memory`, or URLs separated by commas, shown without their passwords.
+    Store,
     /// A list of text, separated by commas or white space.
     List,
 }
@@ -29,13 +31,22 @@ pub(super) struct Key {
 }
 
 /// Every setting, in the order of the default file.
-pub(super) const KEYS: [Key; 40] = [
+pub(super) const KEYS: [Key; 49] = [
     key("listen", Kind::Text),
     key("admin_listen", Kind::Text),
     key("dev", Kind::Switch),
+    key("log.store", Kind::Store),
+    key("log.data", Kind::Text),
+    key("log.durability", Kind::Text),
+    key("log.memory", Kind::Size),
     key("log.max_updates", Kind::Count),
     key("log.max_bytes", Kind::Size),
     key("log.max_age", Kind::Text),
+    key("log.name", Kind::Text),
+    key("log.credentials_file", Kind::Text),
+    key("log.ca_file", Kind::Text),
+    key("log.wait_replicas", Kind::Count),
+    key("log.replicas", Kind::Count),
     key("auth.publisher_key", Kind::Secret),
     key("auth.publisher_alg", Kind::Text),
     key("auth.publisher_jwks_url", Kind::Url),

@@ -146,6 +146,8 @@ impl Layers {
             ("auth.anonymous", Value::Switch(false), Value::Switch(true)),
             ("cors.origins", Value::List(Vec::new()), any_origin),
             ("dashboard.enabled", Value::Switch(false), Value::Switch(true)),
+            // Nothing is left behind.
+            ("log.store", Value::Text("disk".to_owned()), Value::Text("memory".to_owned())),
             // Everybody on this machine has the same address.
             ("limits.per_address", Value::Count(1_000), Value::Count(0)),
         ];
@@ -156,6 +158,15 @@ impl Layers {
             {
                 *setting = Setting { value: on, origin: Origin::Dev };
             }
+        }
+    }
+
+    /// Keeps the log in memory, where nothing says otherwise: for a hub that only passes on what others keep.
+    pub(crate) fn lay_memory(&mut self) {
+        if let Some(setting) = self.settings.get_mut("log.store")
+            && matches!(setting.origin, Origin::Default)
+        {
+            setting.value = Value::Text("memory".to_owned());
         }
     }
 

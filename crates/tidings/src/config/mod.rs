@@ -5,6 +5,7 @@ mod error;
 mod key;
 mod layers;
 mod load;
+mod log;
 mod mercure;
 mod relay;
 mod resolve;
@@ -21,7 +22,9 @@ pub(crate) use self::{
     layers::{DEFAULTS, Flag, Layers, Origin},
     load::load,
     relay::RelayTable,
-    settings::{Config, KeySource, LogConfig, LogFormat, Relay, RelayHeader, TelemetryConfig},
+    settings::{
+        Config, Engine, KeySource, LogConfig, LogFormat, Relay, RelayHeader, Store, TelemetryConfig,
+    },
     show::resolved,
     units::parse_duration,
 };

@@ -3,7 +3,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    num::{NonZeroU64, NonZeroUsize},
+    num::NonZeroUsize,
     time::Duration,
 };
 
@@ -18,7 +18,7 @@ use super::{
     layers::{Layers, Setting},
     relay::RelayTable,
     settings::{
-        AuthConfig, AuthorizeConfig, Config, KeySource, LimitsConfig, LogConfig, LogFormat, Relay,
+        AuthConfig, AuthorizeConfig, Config, KeySource, LimitsConfig, LogFormat, Relay,
         StreamConfig, TelemetryConfig,
     },
     units::parse_duration,
@@ -93,17 +93,9 @@ impl Config {
                 "limits.update_bytes",
             );
         }
-        if usize::try_from(self.log.max_bytes.get())
-            .is_ok_and(|max| max < self.limits.update_bytes.get())
-        {
-            return conflict("log.max_bytes", "must not be less than", "limits.update_bytes");
-        }
+        self.check_log()?;
         let is_decided = self.auth.authorize.is_some();
         // A hub that only relays has no publishers, and no subscribers of its own where anyone may read what it relays.
-        let log_bytes = usize::try_from(self.log.max_bytes.get()).unwrap_or(usize::MAX);
-        if self.relays.iter().any(|relay| relay.config.event_bytes > log_bytes) {
-            return conflict("relay.event_bytes", "must not be more than", "log.max_bytes");
-        }
         if self.auth.publisher.is_none() && !self.dev && !is_decided && self.relays.is_empty() {
             return Err(ConfigError::NoPublisherKey);
         }
@@ -188,16 +180,6 @@ impl<'a> Reader<'a> {
 
     fn setting(&self, name: &str) -> Option<&'a Setting> {
         self.relay.and_then(|relay| relay.setting(name)).or_else(|| self.layers.setting(name))
-    }
-
-    fn log(&self) -> Result<LogConfig, ConfigError> {
-        let max_bytes =
-            u64::try_from(self.at_least_one("log.max_bytes")?.get()).unwrap_or(u64::MAX);
-        Ok(LogConfig {
-            max_updates: self.at_least_one("log.max_updates")?,
-            max_bytes: NonZeroU64::new(max_bytes).unwrap_or(NonZeroU64::MAX),
-            max_age: self.optional_duration("log.max_age")?,
-        })
     }
 
     fn auth(&self) -> Result<AuthConfig, ConfigError> {
@@ -354,7 +336,10 @@ impl<'a> Reader<'a> {
         if duration < ONE_SECOND { Err(self.wrong(name, "at least 1s")) } else { Ok(duration) }
     }
 
-    fn optional_duration(&self, name: &'static str) -> Result<Option<Duration>, ConfigError> {
+    pub(super) fn optional_duration(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<Duration>, ConfigError> {
         Ok(Some(self.duration(name)?).filter(|duration| !duration.is_zero()))
     }
 

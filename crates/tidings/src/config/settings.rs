@@ -12,6 +12,7 @@ use http::header::HeaderName;
 use ipnet::IpNet;
 use reqwest::Url;
 use tidings_server::{Lane, auth::Algorithm};
+use tidings_store::disk::Durability;
 
 /// What the hub runs with. `default.toml` says what each setting means and what it is by default.
 #[derive(Clone, Debug)]
@@ -43,15 +44,43 @@ pub(crate) struct Config {
     pub(crate) warnings: Vec<String>,
 }
 
-/// What the log retains.
+/// Where the log is kept, and how much of it.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_field_names, reason = "the names of the settings")]
 pub(crate) struct LogConfig {
+    pub(crate) store: Store,
+    /// How much of it is in memory, in bytes; not less than `LimitsConfig::update_bytes`.
+    pub(crate) memory: NonZeroUsize,
     pub(crate) max_updates: NonZeroUsize,
     /// In bytes; not less than `LimitsConfig::update_bytes`.
     pub(crate) max_bytes: NonZeroU64,
     /// None: no limit by age.
     pub(crate) max_age: Option<Duration>,
+}
+
+/// Where the log is kept.
+#[derive(Clone, Debug)]
+pub(crate) enum Store {
+    Memory,
+    Disk { directory: PathBuf, durability: Durability },
+    Redis { engine: Engine, wait_replicas: u32 },
+    Nats { engine: Engine, replicas: usize },
+}
+
+/// A server that keeps a log which several hubs share.
+#[derive(Clone)]
+pub(crate) struct Engine {
+    /// May hold a password.
+    pub(crate) url: String,
+    pub(crate) name: String,
+    pub(crate) credentials_file: Option<PathBuf>,
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// Never shows the URL, which may hold a password.
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// Who may publish and subscribe.

@@ -69,6 +69,7 @@ impl Key {
             (Kind::Secret, _) => None,
             (Kind::Size, Value::Count(bytes)) => Some(shown_size(*bytes)),
             (Kind::Url, Value::Text(text)) => Some(Value::Text(without_secrets(text)).to_string()),
+            (Kind::Store, Value::Text(text)) => Some(Value::Text(shown_store(text)).to_string()),
             (_, value) => Some(value.to_string()),
         }
     }
@@ -80,6 +81,14 @@ fn shown_size(bytes: u64) -> String {
     match units.into_iter().find(|(_, unit)| bytes > 0 && bytes.is_multiple_of(*unit)) {
         Some((name, unit)) => format!("\"{}{name}\"", bytes / unit),
         None => bytes.to_string(),
+    }
+}
+
+/// A store's name, or its URLs without their secrets.
+fn shown_store(text: &str) -> String {
+    match text {
+        "disk" | "memory" => text.to_owned(),
+        urls => urls.split(',').map(without_secrets).collect::<Vec<_>>().join(","),
     }
 }
 

@@ -27,7 +27,7 @@ impl Value {
                 u64::from_str_radix(number.as_str(), number.radix()).ok().map(Self::Count)
             }
             (Kind::Size, DeValue::String(text)) => parse_size(text).map(Self::Count),
-            (Kind::Text | Kind::Secret | Kind::Url, DeValue::String(text)) => {
+            (Kind::Text | Kind::Secret | Kind::Url | Kind::Store, DeValue::String(text)) => {
                 Some(Self::Text(text.to_string()))
             }
             (Kind::List, DeValue::Array(items)) => items
@@ -49,7 +49,9 @@ impl Value {
             },
             Kind::Count => parse_count(text).map(Self::Count),
             Kind::Size => parse_size(text).map(Self::Count),
-            Kind::Text | Kind::Secret | Kind::Url => Some(Self::Text(text.to_owned())),
+            Kind::Text | Kind::Secret | Kind::Url | Kind::Store => {
+                Some(Self::Text(text.to_owned()))
+            }
             Kind::List => {
                 let items = text.split([',', ' ', '\t', '\n']).filter(|item| !item.is_empty());
                 Some(Self::List(items.map(str::to_owned).collect()))
@@ -63,7 +65,7 @@ impl Value {
             Kind::Switch => "true or false",
             Kind::Count => "a whole number",
             Kind::Size => "a size such as 65536 or \"64KiB\"",
-            Kind::Text | Kind::Secret | Kind::Url => "text in quotes",
+            Kind::Text | Kind::Secret | Kind::Url | Kind::Store => "text in quotes",
             Kind::List => "a list of text in quotes",
         }
     }

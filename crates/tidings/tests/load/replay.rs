@@ -24,7 +24,7 @@ fn a_hundred_thousand_updates_replay_in_one_connection_in_order_none_missing_or_
  {
     alone(async {
         // Nothing of it may leave the log before it is read.
-        let hub = Hub::dev(&["log.max_updates=200_000", "log.max_bytes=256MiB"]).await;
+        let hub = Hub::dev(&["log.max_updates=200_000", "log.memory=256MiB"]).await;
         let begun = Instant::now();
         for request in 0..REQUESTS {
             let numbers = request * UPDATES / REQUESTS..(request + 1) * UPDATES / REQUESTS;

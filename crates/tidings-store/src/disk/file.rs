@@ -1,0 +1,287 @@
+//! The SQLite file: its settings, its tables, and whether it is one of ours and whole.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use tidings_hub::{Epoch, Unavailable};
+
+use super::Durability;
+use super::error::OpenError;
+
+/// Tells our files from other programs': "Tdng".
+const APPLICATION: i64 = 0x5464_6e67;
+
+/// The version of the tables.
+const FORMAT: i64 = 1;
+
+/// How much of the file the writer keeps in memory, in KiB.
+const WRITER_CACHE_KIB: i64 = 16 * 1024;
+
+/// How much of the file each reader keeps in memory, in KiB.
+const READER_CACHE_KIB: i64 = 2 * 1024;
+
+const TABLES: &str = "
+    CREATE TABLE updates (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, record BLOB NOT NULL);
+    CREATE TABLE marks (mark INTEGER, seq INTEGER, PRIMARY KEY (mark, seq)) WITHOUT ROWID;
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+";
+
+/// Opens the file to write to it, and makes a log of it when it is empty.
+pub(super) fn open(
+    file: &Path,
+    durability: Durability,
+    wal_bytes: u64,
+) -> Result<Connection, OpenError> {
+    let failed = |error| refused(file, &error);
+    let mut connection = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+    // Before anything is written: what is not ours is left as it is.
+    check(file, &connection)?;
+    settle(&connection, wal_bytes).map_err(failed)?;
+    begin(&mut connection, file)?;
+    if may_have_lost(&connection).map_err(failed)? {
+        begin_epoch(&connection, file)?;
+    }
+    mark_open(&connection, durability).map_err(failed)?;
+    check_length(file, &connection)?;
+    let level = match durability {
+        Durability::Synced => "FULL",
+        Durability::Process => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", level).map_err(failed)?;
+    Ok(connection)
+}
+
+/// Opens the file once more, after it has been opened: to write to it when writing has failed.
+pub(super) fn open_again(
+    file: &Path,
+    durability: Durability,
+    wal_bytes: u64,
+) -> rusqlite::Result<Connection> {
+    let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    settle(&connection, wal_bytes)?;
+    if durability == Durability::Process {
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+    }
+    Ok(connection)
+}
+
+/// Opens the file to read from it.
+pub(super) fn open_to_read(file: &Path) -> rusqlite::Result<Connection> {
+    let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+    Ok(connection)
+}
+
+fn connect(file: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+    // Without SQLITE_OPEN_URI: a path is a path. A connection is used by one thread at a time.
+    let connection = Connection::open_with_flags(file, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    // An error of the device would be a signal that ends the process where the file is mapped.
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+fn settle(connection: &Connection, wal_bytes: u64) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    let page_bytes: u64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    connection.query_row(
+        &format!("PRAGMA wal_autocheckpoint = {}", (wal_bytes / page_bytes.max(1)).max(1)),
+        [],
+        |_| Ok(()),
+    )?;
+    connection.query_row(&format!("PRAGMA journal_size_limit = {wal_bytes}"), [], |_| Ok(()))
+}
+
+/// Whether the file is empty or ours, in a version that we know.
+fn check(file: &Path, connection: &Connection) -> Result<(), OpenError> {
+    let number = |pragma: &str| {
+        connection
+            .query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0))
+            .map_err(|error| refused(file, &error))
+    };
+    // Reading the schema is what finds out that a file is no database.
+    number("schema_version")?;
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    let is_empty = application == 0 && version == 0 && number("page_count")? == 0;
+    if !is_empty && application != APPLICATION {
+        let what = "it is another program's file".to_owned();
+        return Err(OpenError::Damaged { file: file.to_owned(), what });
+    }
+    if version > FORMAT {
+        return Err(OpenError::Newer { file: file.to_owned(), version, known: FORMAT });
+    }
+    Ok(())
+}
+
+/// Makes the tables in an empty file.
+fn begin(connection: &mut Connection, file: &Path) -> Result<(), OpenError> {
+    let failed = |error| refused(file, &error);
+    let version: i64 =
+        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    if version == FORMAT {
+        return Ok(());
+    }
+    let epoch = random_epoch()?;
+    let transaction = connection.transaction().map_err(failed)?;
+    transaction.execute_batch(TABLES).map_err(failed)?;
+    transaction.pragma_update(None, "application_id", APPLICATION).map_err(failed)?;
+    transaction.pragma_update(None, "user_version", FORMAT).map_err(failed)?;
+    for name in ["epoch", "marks_of"] {
+        put_text(&transaction, name, epoch.as_str()).map_err(failed)?;
+    }
+    put(&transaction, "oldest", 1).map_err(failed)?;
+    put(&transaction, "indexed", 1).map_err(failed)?;
+    transaction.commit().map_err(failed)
+}
+
+/// Whether updates that were told to be in the log may be missing: with [`Durability::Process`] a power cut takes the
+/// newest away, and others get their places. It is another log then.
+fn may_have_lost(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(text(connection, "boot")?.is_some_and(|boot| boot != boot_id()))
+}
+
+fn begin_epoch(connection: &Connection, file: &Path) -> Result<(), OpenError> {
+    let epoch = random_epoch()?;
+    put_text(connection, "epoch", epoch.as_str()).map_err(|error| refused(file, &error))?;
+    tracing::warn!(
+        log = %file.display(),
+        "the system went down while the log was open, and updates may be lost: positions from before are told as a gap"
+    );
+    Ok(())
+}
+
+fn mark_open(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
+    match durability {
+        Durability::Synced => mark_closed(connection),
+        Durability::Process => put_text(connection, "boot", &boot_id()),
+    }
+}
+
+/// Notes that everything is on the disk.
+pub(super) fn mark_closed(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM meta WHERE name = 'boot'", []).map(drop)
+}
+
+/// Which start of the system this is; the same for all where it does not say.
+fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// Whether the file is as long as it says it is. This finds what was cut off without reading the file.
+fn check_length(file: &Path, connection: &Connection) -> Result<(), OpenError> {
+    // What is in the write-ahead log belongs to the file. Where there is no room to write it there, the length says nothing.
+    let copied: Option<i64> = connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        .optional()
+        .or_else(|error| if is_damage(&error) { Err(error) } else { Ok(None) })
+        .map_err(|error| refused(file, &error))?;
+    if copied != Some(0) {
+        return Ok(());
+    }
+    let expected = used_bytes(connection, true).map_err(|error| refused(file, &error))?;
+    let is = fs::metadata(file).map_or(expected, |metadata| metadata.len());
+    if is >= expected {
+        return Ok(());
+    }
+    let what = format!("it has {is} bytes of {expected}");
+    Err(OpenError::Damaged { file: file.to_owned(), what })
+}
+
+/// How many bytes of the file are in use, or are in it at all.
+pub(super) fn used_bytes(connection: &Connection, with_free: bool) -> rusqlite::Result<u64> {
+    let number =
+        |pragma: &str| connection.prepare_cached(pragma)?.query_row([], |row| row.get::<_, u64>(0));
+    let pages = number("PRAGMA page_count")?;
+    let free = if with_free { 0 } else { number("PRAGMA freelist_count")? };
+    Ok(pages.saturating_sub(free).saturating_mul(number("PRAGMA page_size")?))
+}
+
+/// What is noted in the file under a name.
+pub(super) fn number(connection: &Connection, name: &str) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached("SELECT value FROM meta WHERE name = ?")?
+        .query_row([name], |row| row.get(0))
+}
+
+/// What is noted in the file under a name, as text.
+pub(super) fn text(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    connection
+        .query_row("SELECT value FROM meta WHERE name = ?", [name], |row| row.get(0))
+        .optional()
+}
+
+/// Notes a number.
+pub(super) fn put(connection: &Connection, name: &str, value: u64) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?, ?)")?;
+    statement.execute(params![name, value]).map(drop)
+}
+
+fn put_text(connection: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?, ?)")?;
+    statement.execute([name, value]).map(drop)
+}
+
+fn random_epoch() -> Result<Epoch, OpenError> {
+    Epoch::random().map_err(|error| OpenError::System(std::io::Error::other(error)))
+}
+
+/// Whether an error says that the file is not what it should be.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    match error {
+        rusqlite::Error::SqliteFailure(..) => {
+            matches!(
+                error.sqlite_error_code(),
+                Some(
+                    ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TypeMismatch
+                )
+            ) || error.to_string().contains("no such table")
+        }
+        rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::Utf8Error(..)
+        | rusqlite::Error::QueryReturnedNoRows => true,
+        _ => false,
+    }
+}
+
+/// An error while the log is opened.
+pub(super) fn refused(file: &Path, error: &rusqlite::Error) -> OpenError {
+    let file = file.to_owned();
+    if is_damage(error) {
+        OpenError::Damaged { file, what: error.to_string() }
+    } else {
+        OpenError::File { file, what: explained(error) }
+    }
+}
+
+/// An error while the log is open.
+pub(super) fn unavailable(file: &Path, error: &rusqlite::Error) -> Unavailable {
+    Unavailable::new(format_args!("the log {}: {}", file.display(), explained(error)))
+}
+
+/// What happened, and what to do about it.
+fn explained(error: &rusqlite::Error) -> String {
+    let advice = match error.sqlite_error_code() {
+        _ if is_damage(error) => {
+            "it is damaged: stop the hub, move the file away, and start it again with a new log"
+        }
+        Some(ErrorCode::DiskFull) => "there is no room left: make some, and it goes on by itself",
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            "the hub may not write to it: look at its owner, its mode and how its file system is mounted"
+        }
+        Some(ErrorCode::SystemIoFailure) => {
+            "the device or the file system fails: look at the system's log, and at the room left"
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another program holds it locked: leave it to the hub"
+        }
+        _ => "unexpected: if it goes on, restart the hub",
+    };
+    format!("{advice} ({error})")
+}

@@ -1,0 +1,309 @@
+//! The thread that writes: it takes what waits, commits it as one, shows it, and then tells those who wait.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use rusqlite::{Connection, TransactionBehavior, params};
+use tidings_hub::{AppendError, Appending, Logged, Unavailable};
+
+use super::DiskConfig;
+use super::Durability;
+use super::directory::Directory;
+use super::file;
+use super::marks::{Marks, Moved, SWEPT_WHEN_IDLE};
+use super::plan::{Plan, plan};
+use super::queue::{Call, Queue, Ready, Work};
+use super::reader;
+use super::recent::Recent;
+use super::retain::{Kept, wal_bytes};
+use super::shared::{Batch, Shared, View};
+use crate::mark::Marker;
+use crate::mark::marks_of;
+
+/// How long the writer waits while something is left to be deleted.
+const SHORT: Duration = Duration::from_millis(10);
+
+/// Who writes.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    queue: Arc<Queue>,
+    config: DiskConfig,
+    /// None after a failure that has left it in an unknown state.
+    connection: Option<Connection>,
+    kept: Kept,
+    marks: Marks,
+    /// Whether the last transaction failed.
+    is_failing: bool,
+    /// Whoever comes next may open the log when all this is done.
+    directory: Directory,
+}
+
+/// What a transaction has changed: it counts once it is committed.
+struct Done {
+    plan: Plan,
+    kept: Kept,
+    marks: Marks,
+    moved: Moved,
+}
+
+impl Writer {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        queue: Arc<Queue>,
+        config: DiskConfig,
+        connection: Connection,
+        kept: Kept,
+        directory: Directory,
+    ) -> Self {
+        let connection = Some(connection);
+        let marks = Marks::new();
+        Self { shared, queue, config, connection, kept, marks, is_failing: false, directory }
+    }
+
+    /// Writes until the queue is closed and empty.
+    pub(super) fn run(mut self) {
+        self.tidy();
+        loop {
+            match self.queue.take(self.patience()) {
+                Work::Write(calls) => self.write(calls),
+                Work::Idle => self.tidy(),
+                Work::End => break,
+            }
+        }
+        self.close();
+    }
+
+    /// How long nothing needs to be done when nothing comes.
+    fn patience(&self) -> Option<Duration> {
+        let by_age = self
+            .config
+            .retention
+            .max_age
+            .map(|age| (age / 10).clamp(SHORT, Duration::from_secs(1)));
+        let is_clean =
+            self.kept.deleted_until == self.kept.oldest && self.marks.is_clean(self.kept.oldest);
+        match (is_clean, self.is_failing) {
+            (true, _) => by_age,
+            (false, false) => Some(SHORT),
+            (false, true) => Some(Duration::from_secs(1)),
+        }
+    }
+
+    /// Appends what some calls are to append.
+    fn write(&mut self, calls: Vec<Call>) {
+        match self.transact(&calls, 0) {
+            Ok(done) => self.finish(done, calls),
+            Err(error) => {
+                let why = self.fail(&error);
+                for call in calls {
+                    let failed = |entry: Result<Ready, AppendError>| {
+                        Err(entry.err().unwrap_or_else(|| AppendError::Unavailable(why.clone())))
+                    };
+                    // Who does not wait any more is not told.
+                    drop(call.done.send(call.entries.into_iter().map(failed).collect()));
+                }
+            }
+        }
+    }
+
+    /// Lets leave what has become too old, and deletes what has left.
+    fn tidy(&mut self) {
+        if !self.kept.is_due(&self.config.retention) && self.marks.is_clean(self.kept.oldest) {
+            return;
+        }
+        match self.transact(&[], SWEPT_WHEN_IDLE) {
+            Ok(done) => self.finish(done, Vec::new()),
+            Err(error) => drop(self.fail(&error)),
+        }
+    }
+
+    fn transact(&mut self, calls: &[Call], swept_at_least: usize) -> rusqlite::Result<Done> {
+        self.connect()?;
+        let Some(connection) = &mut self.connection else {
+            return Err(rusqlite::Error::InvalidQuery);
+        };
+        let (mut kept, mut marks) = (self.kept, self.marks);
+        // Rolled back when it is dropped without being committed.
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let plan = plan(&self.shared, &transaction, calls, kept.oldest, kept.next)?;
+        let mut coming_marks = 0;
+        if plan.new > 0 {
+            let mut insert = transaction.prepare_cached("INSERT INTO updates VALUES (?, ?, ?)")?;
+            for ready in new_entries(calls, &plan) {
+                insert.execute(params![kept.next, ready.at, ready.record])?;
+                kept.next += 1;
+                coming_marks += ready.marks.len();
+            }
+        } else if !calls.is_empty() {
+            // Nothing to commit, so nothing to wait for.
+            return Ok(Done { plan, kept, marks, moved: Moved::default() });
+        }
+        kept.forget(&transaction, &self.config.retention, plan.new as u64)?;
+        let moved = Marks::fill(&transaction, &self.shared.recent, coming_marks, kept.oldest)?;
+        marks.sweep(&transaction, kept.oldest, coming_marks, swept_at_least)?;
+        kept.bytes = file::used_bytes(&transaction, false)?;
+        transaction.commit()?;
+        Ok(Done { plan, kept, marks, moved })
+    }
+
+    /// Shows what was committed, and tells those who wait for it.
+    fn finish(&mut self, done: Done, calls: Vec<Call>) {
+        let first = self.kept.next;
+        (self.kept, self.marks) = (done.kept, done.marks);
+        let new = new_entries(&calls, &done.plan);
+        done.moved.note(&self.shared.recent, first, new.map(|ready| ready.marks.as_slice()));
+        let waiting = self.remember(first, calls, done.plan.results);
+        self.show();
+        for (done, results) in waiting {
+            drop(done.send(results));
+        }
+        if std::mem::take(&mut self.is_failing) {
+            tracing::info!(log = %self.shared.file.display(), "the log can be written to again");
+        }
+        self.bound_wal();
+    }
+
+    /// Keeps what was appended for those who follow, where somebody does.
+    #[expect(clippy::type_complexity, reason = "a list of who waits for what")]
+    fn remember(
+        &self,
+        first: u64,
+        calls: Vec<Call>,
+        results: Vec<Vec<Appending>>,
+    ) -> Vec<(tokio::sync::oneshot::Sender<Vec<Appending>>, Vec<Appending>)> {
+        let mut updates = Vec::new();
+        let mut bytes = 0;
+        let mut waiting = Vec::with_capacity(calls.len());
+        let is_followed = self.shared.view.receiver_count() > 0;
+        let mut seq = first;
+        for (call, results) in calls.into_iter().zip(results) {
+            for (entry, result) in call.entries.into_iter().zip(&results) {
+                if let (Ok(ready), true) = (entry, is_followed && is_new(result)) {
+                    bytes += ready.record.len();
+                    let at = UNIX_EPOCH + Duration::from_millis(ready.at);
+                    updates.push(Logged { seq, at, update: ready.update });
+                    seq += 1;
+                }
+            }
+            waiting.push((call.done, results));
+        }
+        let mut lately = self.shared.lately.lock();
+        if !is_followed {
+            lately.clear();
+        } else if !updates.is_empty() {
+            lately.push(Batch { updates: updates.into(), bytes });
+        }
+        waiting
+    }
+
+    fn show(&self) {
+        let Kept { oldest, next, bytes, .. } = self.kept;
+        let view = View { oldest, next, bytes, is_closed: false };
+        self.shared.view.send_if_modified(|shown| std::mem::replace(shown, view) != view);
+    }
+
+    /// Notes a failure, and makes sure that memory and file agree before anything else is written.
+    fn fail(&mut self, error: &rusqlite::Error) -> Unavailable {
+        let why = self.shared.unavailable(error);
+        if !std::mem::replace(&mut self.is_failing, true) {
+            tracing::error!("nothing can be appended for now: {why}");
+        }
+        let agrees = self.connection.as_ref().is_some_and(|connection| {
+            connection.is_autocommit()
+                && Kept::read(connection).is_ok_and(|kept| {
+                    kept.next == self.kept.next && kept.oldest == self.kept.oldest
+                })
+        });
+        if !agrees {
+            self.connection = None;
+        }
+        why
+    }
+
+    /// Opens the file anew when that is needed, and reads what it has.
+    fn connect(&mut self) -> rusqlite::Result<()> {
+        if self.connection.is_some() {
+            return Ok(());
+        }
+        let DiskConfig { retention, durability } = self.config;
+        let connection = file::open_again(&self.shared.file, durability, wal_bytes(&retention))?;
+        let kept = Kept::read(&connection)?;
+        if kept.next != self.kept.next || kept.oldest != self.kept.oldest {
+            // What was thought to have failed is there after all.
+            let recent = recent(&connection, &self.shared.marker, kept.oldest)?;
+            *self.shared.recent.write() = recent;
+            self.shared.lately.lock().clear();
+            self.kept = kept;
+            self.marks = Marks::new();
+            self.show();
+        }
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    /// Begins the write-ahead log anew when it has become too long: readers that come one after another can keep SQLite from
+    /// doing so by itself.
+    fn bound_wal(&self) {
+        let limit = 2 * wal_bytes(&self.config.retention);
+        let wal = self.directory.path.join("log.sqlite-wal");
+        if fs::metadata(wal).is_ok_and(|wal| wal.len() > limit)
+            && let Some(connection) = &self.connection
+        {
+            let _nobody_reads = self.shared.gate.write();
+            let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            if let Err(error) = done {
+                let why = self.shared.unavailable(&error);
+                tracing::debug!("the write-ahead log stays as long as it is: {why}");
+            }
+        }
+    }
+
+    fn close(mut self) {
+        if let (Durability::Process, Some(connection)) = (self.config.durability, &self.connection)
+        {
+            let noted = connection
+                .pragma_update(None, "synchronous", "FULL")
+                .and_then(|()| file::mark_closed(connection));
+            if let Err(error) = noted {
+                tracing::warn!(
+                    "the log was not closed cleanly: {}",
+                    self.shared.unavailable(&error)
+                );
+            }
+        }
+        self.shared.idle.lock().clear();
+        self.shared.view.send_modify(|view| view.is_closed = true);
+        self.connection = None;
+        drop(self.directory);
+    }
+}
+
+/// The marks that are not in the file for certain.
+pub(super) fn recent(
+    connection: &Connection,
+    marker: &Marker,
+    oldest: u64,
+) -> rusqlite::Result<Recent> {
+    let since = file::number(connection, "indexed")?.max(oldest);
+    let mut recent = Recent::since(since);
+    let mut rows = connection.prepare("SELECT seq, record FROM updates WHERE seq >= ?")?;
+    let mut rows = rows.query([since])?;
+    while let Some(row) = rows.next()? {
+        let entry = reader::decoded(row.get_ref(1)?.as_blob()?)?;
+        recent.add(&marks_of(marker, &entry.update), row.get(0)?);
+    }
+    Ok(recent)
+}
+
+/// The entries that are appended, in order.
+fn new_entries<'a>(calls: &'a [Call], plan: &'a Plan) -> impl Iterator<Item = &'a Ready> {
+    calls.iter().zip(&plan.results).flat_map(|(call, results)| {
+        let entries = call.entries.iter().zip(results);
+        entries.filter(|(_, result)| is_new(result)).filter_map(|(entry, _)| entry.as_ref().ok())
+    })
+}
+
+fn is_new(result: &Appending) -> bool {
+    result.as_ref().is_ok_and(|appended| !appended.repeated)
+}

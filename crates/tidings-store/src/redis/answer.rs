@@ -1,0 +1,73 @@
+//! Reading what a server answers, without trusting it.
+
+use redis::{RedisResult, Value};
+
+/// The answers to several commands, none of which may be an error.
+pub(super) fn all(answers: Vec<Value>) -> RedisResult<Vec<Value>> {
+    answers.into_iter().map(Value::extract_error).collect()
+}
+
+/// The bytes of a text or a binary string.
+pub(super) fn bytes(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(text.into_bytes()),
+        Value::Okay => Some(b"OK".to_vec()),
+        _ => None,
+    }
+}
+
+/// A text.
+pub(super) fn text(value: Value) -> Option<String> {
+    String::from_utf8(bytes(value)?).ok()
+}
+
+/// A whole number that is not negative.
+pub(super) fn number(value: Value) -> Option<u64> {
+    match value {
+        Value::Int(number) => u64::try_from(number).ok(),
+        other => text(other)?.parse().ok(),
+    }
+}
+
+/// A list's members.
+pub(super) fn list(value: Value) -> Option<Vec<Value>> {
+    match value {
+        Value::Array(values) | Value::Set(values) => Some(values),
+        Value::Nil => Some(Vec::new()),
+        _ => None,
+    }
+}
+
+/// A stream's entries: the seq and the record of each. What Tidings did not write is left out.
+pub(super) fn entries(value: Value) -> Option<Vec<(u64, Vec<u8>)>> {
+    let mut entries = Vec::new();
+    for entry in list(value)? {
+        let mut parts = list(entry)?.into_iter();
+        let id = text(parts.next()?)?;
+        let seq = id.strip_prefix("0-").and_then(|seq| seq.parse().ok());
+        // An entry that was deleted while it was read has no fields.
+        let mut fields = list(parts.next()?)?.into_iter();
+        let name = fields.next().and_then(bytes);
+        let record = fields.next().and_then(bytes);
+        if let (Some(seq), Some(b"r"), Some(record)) = (seq, name.as_deref(), record) {
+            entries.push((seq, record));
+        }
+    }
+    Some(entries)
+}
+
+/// What is new in the one stream that was asked for.
+pub(super) fn news(value: Value) -> Option<Vec<(u64, Vec<u8>)>> {
+    match value {
+        Value::Nil => Some(Vec::new()),
+        Value::Map(streams) => match streams.into_iter().next() {
+            Some((_, stream)) => entries(stream),
+            None => Some(Vec::new()),
+        },
+        other => match list(other)?.into_iter().next() {
+            Some(stream) => entries(list(stream)?.into_iter().nth(1)?),
+            None => Some(Vec::new()),
+        },
+    }
+}

@@ -1,0 +1,107 @@
+//! What went wrong between a hub and its Redis, in an operator's words.
+
+use std::fmt;
+
+use redis::{ErrorKind, RedisError};
+use tidings_hub::Unavailable;
+
+/// How much of what a server says is passed on, in characters.
+const MAX_SAID: usize = 200;
+
+/// What went wrong, and what follows from it.
+#[derive(Clone, Debug)]
+pub(super) struct Fault {
+    /// For the operator.
+    pub(super) why: Unavailable,
+    /// Whether the connection is of no more use.
+    pub(super) ends_connection: bool,
+    /// Whether waiting does not help: somebody has to change something first.
+    pub(super) is_lasting: bool,
+    /// Whether what was asked for was surely not done.
+    pub(super) is_undone: bool,
+}
+
+impl Fault {
+    /// A server's or a connection's error, met at a place while doing something.
+    pub(super) fn new(place: &str, doing: &str, error: &RedisError) -> Self {
+        let code = code(error);
+        let advice = advice(code, error);
+        let why =
+            Unavailable::new(format_args!("{place}: cannot {doing}: {}{advice}", Said(error)));
+        let is_refusal = error.is_connection_refusal();
+        let of_connection = error.is_io_error() || error.kind() == ErrorKind::Parse;
+        Self {
+            why,
+            ends_connection: of_connection
+                || matches!(code, "READONLY" | "NOAUTH" | "UNBLOCKED" | "MASTERDOWN" | "NOSCRIPT"),
+            is_lasting: is_lasting(code, error),
+            is_undone: is_refusal || !of_connection,
+        }
+    }
+
+    /// An answer that no Tidings and no Redis gives.
+    pub(super) fn strange(place: &str, doing: &str, what: impl fmt::Display) -> Self {
+        let why = Unavailable::new(format_args!("{place}: cannot {doing}: {what}"));
+        Self { why, ends_connection: false, is_lasting: false, is_undone: false }
+    }
+}
+
+/// The server's word for the error, or nothing.
+fn code(error: &RedisError) -> &str {
+    if error.kind() == ErrorKind::AuthenticationFailed {
+        return "WRONGPASS";
+    }
+    // A script's own error begins with the code of the command that failed.
+    error.code().unwrap_or_default()
+}
+
+fn is_lasting(code: &str, error: &RedisError) -> bool {
+    matches!(code, "WRONGPASS" | "NOAUTH" | "NOPERM" | "WRONGTYPE" | "MOVED")
+        || matches!(error.kind(), ErrorKind::InvalidClientConfig | ErrorKind::RESP3NotSupported)
+        || error.to_string().contains("invalid peer certificate")
+}
+
+/// What to do about it.
+fn advice(code: &str, error: &RedisError) -> &'static str {
+    match code {
+        "OOM" => "; its memory is full: raise its maxmemory, or let the log retain less",
+        "READONLY" => "; it is a replica: let the URL lead to the primary",
+        "LOADING" => "; it is reading its data and will be there when it has",
+        "MISCONF" => "; it cannot write to its disk: look into its own log",
+        "NOREPLICAS" => "; too few replicas are connected to it: see min-replicas-to-write",
+        "WRONGPASS" | "NOAUTH" => {
+            "; check the user and the password in the URL or the credentials file"
+        }
+        "NOPERM" => {
+            "; let the user run scripts and use streams, hashes, sorted sets and the channel under the log's name"
+        }
+        "CLUSTERDOWN" | "MOVED" | "MASTERDOWN" => {
+            "; let the URL lead to the primary that has the log: a cluster's other nodes do not do"
+        }
+        "WRONGTYPE" => "; another program uses the log's keys: choose another name",
+        "BUSY" => "; a script of somebody's runs for too long there",
+        "NOSCRIPT" => "; its scripts were flushed, and are loaded again",
+        "ERR" if error.to_string().contains("top item") => {
+            "; another program has written into the log's stream: choose another name, or delete the stream"
+        }
+        _ if error.is_timeout() => {
+            "; it does not answer: it is stopped, overloaded, or cut off by the network"
+        }
+        _ if error.is_connection_refusal() => "; nothing listens there: is it running?",
+        _ if error.is_io_error() => "; the connection was lost",
+        _ => "",
+    }
+}
+
+/// An error's text, short and in one line, whatever the server sent.
+struct Said<'a>(&'a RedisError);
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
+        for character in self.0.to_string().chars().take(MAX_SAID) {
+            f.write_char(if character.is_control() { ' ' } else { character })?;
+        }
+        Ok(())
+    }
+}

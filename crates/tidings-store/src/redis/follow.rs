@@ -1,0 +1,220 @@
+//! Following the log: a task with a connection of its own waits in the server for what comes next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_core::future::BoxFuture;
+use redis::{Cmd, Value};
+use tidings_hub::{Bounds, Epoch, Follow, Logged, News};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::answer;
+use super::backoff::Backoff;
+use super::engine::Engine;
+use super::fault::Fault;
+use super::node::Node;
+use super::session::Session;
+
+/// How many updates are taken at a time.
+const MAX_UPDATES: usize = 256;
+/// How long the server is asked to wait for something new.
+const WAIT: Duration = Duration::from_secs(1);
+/// How often the log is looked at while updates pour in.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How many news wait for who follows. The server keeps the rest.
+const MAX_NEWS: usize = 2;
+
+/// Who follows the log.
+pub(super) struct RedisFollow {
+    news: mpsc::Receiver<News>,
+    task: JoinHandle<()>,
+}
+
+impl RedisFollow {
+    pub(super) fn new(runtime: &Handle, engine: Arc<Engine>, node: Arc<Node>, from: u64) -> Self {
+        let (tell, news) = mpsc::channel(MAX_NEWS);
+        let epoch = node.told();
+        let follower = Follower { engine, node, next: from.max(1), epoch, oldest: 1, tell };
+        Self { news, task: runtime.spawn(async move { drop(follower.run().await) }) }
+    }
+}
+
+impl Follow for RedisFollow {
+    fn next(&mut self) -> BoxFuture<'_, News> {
+        Box::pin(async {
+            match self.news.recv().await {
+                Some(news) => news,
+                // The task ends only with this, or with the runtime.
+                None => std::future::pending().await,
+            }
+        })
+    }
+}
+
+impl Drop for RedisFollow {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Follower {
+    engine: Arc<Engine>,
+    node: Arc<Node>,
+    /// The seq that comes next.
+    next: u64,
+    /// Of which log; `None`: of whichever it is.
+    epoch: Option<Epoch>,
+    /// The oldest seq that was told.
+    oldest: u64,
+    tell: mpsc::Sender<News>,
+}
+
+/// Why following has stopped.
+enum Stop {
+    /// Nobody listens any more.
+    Unheard,
+    Fault(Fault),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl Follower {
+    async fn run(mut self) -> Result<(), Stop> {
+        let mut is_away = false;
+        let mut backoff = Backoff::new();
+        loop {
+            let stop = match self.open().await {
+                Ok((session, bounds)) => {
+                    if is_away {
+                        self.tell(News::Back).await?;
+                    }
+                    is_away = false;
+                    backoff = Backoff::new();
+                    let Err(stop) = self.follow(&session, bounds).await;
+                    stop
+                }
+                Err(fault) => Stop::Fault(fault),
+            };
+            let Stop::Fault(fault) = stop else { return Err(stop) };
+            if !is_away {
+                self.tell(News::Away(fault.why)).await?;
+            }
+            is_away = true;
+            backoff.pause().await;
+        }
+    }
+
+    async fn open(&self) -> Result<(Session, Bounds), Fault> {
+        // That it has ended is found out by the command that waits on it.
+        let (pushed, _) = mpsc::channel(1);
+        let session = Session::open(&self.engine, &self.node.keys, WAIT, pushed).await;
+        let session = session.map_err(|error| error.into_fault(self.engine.place()))?;
+        let bounds = self.node.settle(&session).await?;
+        Ok((session, bounds))
+    }
+
+    async fn follow(
+        &mut self,
+        session: &Session,
+        bounds: Bounds,
+    ) -> Result<std::convert::Infallible, Stop> {
+        self.take(bounds).await?;
+        let mut looked = Instant::now();
+        loop {
+            let (entries, epoch) = self.read(session).await?;
+            if epoch != self.epoch {
+                // What was read may be of either log.
+                let bounds = self.node.settle(session).await?;
+                self.take(bounds).await?;
+                continue;
+            }
+            let left_out = entries.first().is_some_and(|(seq, _)| *seq > self.next);
+            if left_out || entries.is_empty() || looked.elapsed() >= LOOK_EVERY {
+                looked = Instant::now();
+                self.look(session).await?;
+                if self.epoch != epoch {
+                    continue;
+                }
+            }
+            self.pass_on(entries).await?;
+        }
+    }
+
+    /// Waits for what comes next. The epoch is asked for afterwards: when it is still the same, what was read is of that log.
+    async fn read(&self, session: &Session) -> Result<(Vec<(u64, Vec<u8>)>, Option<Epoch>), Stop> {
+        let doing = "follow the log";
+        let keys = &self.node.keys;
+        let mut read = Cmd::new();
+        read.arg("XREAD").arg("COUNT").arg(MAX_UPDATES);
+        read.arg("BLOCK").arg(u64::try_from(WAIT.as_millis()).unwrap_or(u64::MAX));
+        read.arg("STREAMS").arg(keys.log()).arg(format!("0-{}", self.next - 1));
+        let mut ask = Cmd::new();
+        ask.arg("HGET").arg(keys.meta()).arg("epoch");
+        let (read, epoch) = session.send_two(read, ask, doing).await?;
+        let entries = answer::news(read).ok_or_else(|| session.strange(doing))?;
+        let epoch = match epoch {
+            Value::Nil => None,
+            epoch => Some(
+                answer::text(epoch)
+                    .and_then(|epoch| epoch.parse().ok())
+                    .ok_or_else(|| session.strange(doing))?,
+            ),
+        };
+        Ok((entries, epoch))
+    }
+
+    /// Looks whether the log is still the one that is known, and what it has forgotten.
+    async fn look(&mut self, session: &Session) -> Result<(), Stop> {
+        let bounds = match self.node.look(session).await?.bounds {
+            Some(bounds) if self.node.is_as_known(&bounds) => bounds,
+            _ => self.node.settle(session).await?,
+        };
+        self.take(bounds).await
+    }
+
+    /// Tells what is new about the log itself.
+    async fn take(&mut self, bounds: Bounds) -> Result<(), Stop> {
+        let before = self.epoch.replace(bounds.epoch);
+        if before.is_some_and(|before| before != bounds.epoch) {
+            (self.next, self.oldest) = (bounds.oldest, bounds.oldest);
+            self.tell(News::Anew(bounds)).await
+        } else if bounds.oldest > self.oldest {
+            self.oldest = bounds.oldest;
+            self.tell(News::Oldest(bounds.oldest)).await
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn pass_on(&mut self, entries: Vec<(u64, Vec<u8>)>) -> Result<(), Stop> {
+        let Some((newest, record)) = entries.last() else { return Ok(()) };
+        if let Some(epoch) = self.epoch {
+            self.node.saw(epoch, *newest, record);
+        }
+        self.next = newest.saturating_add(1);
+        let mut updates = Vec::with_capacity(entries.len());
+        for (seq, record) in entries {
+            match super::logged(seq, &record) {
+                Ok(logged) => updates.push(logged),
+                Err(error) => {
+                    let place = self.engine.place();
+                    tracing::error!(%place, seq, %error, "an update in the log cannot be read and is passed over");
+                }
+            }
+        }
+        let updates: Vec<Logged> = updates;
+        if updates.is_empty() { Ok(()) } else { self.tell(News::Updates(updates)).await }
+    }
+
+    async fn tell(&self, news: News) -> Result<(), Stop> {
+        self.tell.send(news).await.map_err(|_| Stop::Unheard)
+    }
+}

@@ -1,0 +1,106 @@
+-- What all scripts begin with: the keys, and what they share.
+local log, meta, keys, ids, index = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local call = redis.call
+
+-- What an entry costs beside its record and what it is found by, in bytes.
+local OVERHEAD = 24
+-- What a key or an own id costs beside twice its text: it is in a table and in the list of what leaves.
+local FOUND_BY = 160
+
+-- A whole number as text: Lua itself writes large ones with an exponent.
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+-- The seq in an entry's id; 0 in one that Tidings did not write.
+local function seq_of(id)
+  return tonumber(string.match(id, '^0%-(%d+)$') or '0')
+end
+
+-- Where an entry's bytes begin, of all that were ever in the log.
+local function start_of(fields)
+  return tonumber(fields[4] or '0') or 0
+end
+
+-- The first entry at or after a seq.
+local function entry_from(seq)
+  return call('XRANGE', log, '0-' .. whole(seq), '+', 'COUNT', 1)[1]
+end
+
+-- The seq that was given last, in the log's life.
+local function last_seq()
+  local info = call('XINFO', 'STREAM', log)
+  for place = 1, #info, 2 do
+    if info[place] == 'last-generated-id' then
+      return seq_of(info[place + 1])
+    end
+  end
+  return 0
+end
+
+-- Removes what some of the updates before a seq were found by. Says whether there is more.
+local function unindex(seq)
+  local left = call('XRANGE', index, '-', '(0-' .. whole(seq), 'COUNT', 1000)
+  for _, entry in ipairs(left) do
+    local its, fields = string.match(entry[1], '%d+$'), entry[2]
+    for place = 1, #fields, 2 do
+      local text = fields[place + 1]
+      if fields[place] == 'i' then
+        call('ZREM', ids, text)
+      else
+        local holder = call('HGET', keys, text)
+        if holder and string.match(holder, '^%d+') == its then
+          call('HDEL', keys, text)
+        end
+      end
+    end
+  end
+  if #left > 0 then
+    call('XTRIM', index, 'MINID', '=', '0-' .. whole(seq_of(left[#left][1]) + 1))
+  end
+  return #left == 1000
+end
+
+-- Removes the updates before a seq. Says whether some of what they were found by is still there.
+local function trim_to(seq)
+  call('XTRIM', log, 'MINID', '=', '0-' .. whole(seq))
+  return unindex(seq)
+end
+
+-- The oldest seq from which on the log is at most so many bytes, but never more than the last.
+local function seq_within(bytes, stop, last)
+  local first = entry_from(0)
+  if not first then return nil end
+  local before, within = seq_of(first[1]), last
+  if stop - start_of(first[2]) <= bytes then return nil end
+  while before + 1 < within do
+    local middle = math.floor((before + within) / 2)
+    local entry = entry_from(middle)
+    if not entry or stop - start_of(entry[2]) <= bytes then
+      within = middle
+    else
+      before = seq_of(entry[1])
+    end
+  end
+  return within
+end
+
+-- Holds the log to so many updates and so many bytes (0: any number). A sixty-fourth more bytes than needed leave, so that
+-- the search for the place is not made for every batch.
+local function retain(max_updates, max_bytes, stop, last)
+  local more = false
+  if max_updates > 0 and last > max_updates then
+    more = trim_to(last - max_updates + 1)
+  end
+  if max_bytes > 0 and stop - tonumber(call('HGET', meta, 'base') or '0') > max_bytes then
+    local first = entry_from(0)
+    if first and stop - start_of(first[2]) > max_bytes then
+      local seq = seq_within(max_bytes - math.floor(max_bytes / 64), stop, last)
+      if seq then more = trim_to(seq) end
+      first = entry_from(0)
+    end
+    call('HSET', meta, 'base', whole(first and start_of(first[2]) or stop))
+  end
+  return more
+end
+

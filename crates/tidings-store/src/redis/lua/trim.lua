@@ -1,0 +1,36 @@
+-- Removes what the retention no longer keeps, a bounded piece of it. ARGV: the epoch, the most updates, the most bytes, the time
+-- before which updates are too old, in ms since 1970 (0: none is). The answer: whether there is more to remove.
+local known = call('HMGET', meta, 'epoch', 'end')
+if known[1] ~= ARGV[1] or call('EXISTS', log) == 0 then
+  return 'lost'
+end
+local more, too_old = false, tonumber(ARGV[4])
+-- When an update came, from its record.
+local function at_of(record)
+  local ms = 0
+  for place = 10, 3, -1 do
+    ms = ms * 256 + (string.byte(record, place) or 255)
+  end
+  return ms
+end
+if too_old > 0 then
+  local from, keep, walked = 0, nil, 0
+  local young = false
+  while not young and walked < 2000 do
+    local some = call('XRANGE', log, '0-' .. whole(from), '+', 'COUNT', 100)
+    for _, entry in ipairs(some) do
+      young = at_of(entry[2][2] or '') >= too_old
+      if young then break end
+      keep = seq_of(entry[1]) + 1
+    end
+    if #some < 100 then young = true end
+    from, walked = keep or 0, walked + #some
+  end
+  if keep then more = trim_to(keep) end
+  more = more or not young
+end
+local last, stop = last_seq(), tonumber(known[2] or '0')
+more = retain(tonumber(ARGV[2]), tonumber(ARGV[3]), stop, last) or more
+local first = entry_from(0)
+more = unindex(first and seq_of(first[1]) or last + 1) or more
+return more and 'more' or 'done'

@@ -1,0 +1,200 @@
+//! What a hub knows of the log that it shares: which one it is, and how far it has seen it. By that it notices that the log
+//! has been lost, or has lost its end.
+//!
+//! A Redis that fails over to a replica that lagged, or restarts without its newest data, still has the same epoch, and
+//! gives seqs that it has given before to other updates. Whoever has seen more of the log than there is now, or another
+//! update in its place, gives it a new epoch; a script lets the first of them do so, and the others take that one.
+//! Until then a hub that has not noticed may append to it: the update is in the log, and only the position in its receipt
+//! is of an epoch that is no more.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use redis::{Cmd, Value};
+use siphasher::sip::SipHasher13;
+use tidings_hub::{Bounds, Epoch};
+
+use super::answer;
+use super::fault::Fault;
+use super::session::{Keys, Script, Session};
+
+/// The format of what is kept.
+const FORMAT: &str = "1";
+
+/// What a hub knows of the log.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) keys: Arc<Keys>,
+    place: Arc<str>,
+    known: Mutex<Known>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    /// `None`: nothing is known yet.
+    epoch: Option<Epoch>,
+    /// The newest update that was seen: its seq, and a hash of its record.
+    newest: Option<(u64, u64)>,
+    /// The epoch that was told last to who asked for the bounds.
+    told: Option<Epoch>,
+}
+
+/// What the log is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    /// `None`: the log is gone.
+    pub(super) bounds: Option<Bounds>,
+}
+
+impl Node {
+    pub(super) fn new(keys: Arc<Keys>, place: Arc<str>) -> Self {
+        Self { keys, place, known: Mutex::new(Known { epoch: None, newest: None, told: None }) }
+    }
+
+    /// Which log it is, as far as is known.
+    pub(super) fn epoch(&self) -> Option<Epoch> {
+        self.known.lock().epoch
+    }
+
+    /// The epoch that whoever asked for the bounds goes by.
+    pub(super) fn told(&self) -> Option<Epoch> {
+        let known = self.known.lock();
+        known.told.or(known.epoch)
+    }
+
+    /// Remembers what was told to who asked for the bounds.
+    pub(super) fn tell(&self, epoch: Epoch) {
+        self.known.lock().told = Some(epoch);
+    }
+
+    /// Remembers an update that is in the log.
+    pub(super) fn saw(&self, epoch: Epoch, seq: u64, record: &[u8]) {
+        let mut known = self.known.lock();
+        if known.epoch == Some(epoch) && known.newest.is_none_or(|(newest, _)| newest < seq) {
+            known.newest = Some((seq, hash(record)));
+        }
+    }
+
+    /// Whether the log is still the one that is known, and reaches as far as was seen.
+    pub(super) fn is_as_known(&self, bounds: &Bounds) -> bool {
+        let known = self.known.lock();
+        known.epoch == Some(bounds.epoch)
+            && known.newest.is_none_or(|(newest, _)| newest < bounds.next)
+    }
+
+    /// Looks what the log is now.
+    pub(super) async fn look(&self, session: &Session) -> Result<Look, Fault> {
+        let doing = "look at the log";
+        let answer = session.run::<&str>(Script::Look, doing, &[]).await?;
+        let mut parts = answer::list(answer).ok_or_else(|| session.strange(doing))?.into_iter();
+        let mut text = || parts.next().and_then(answer::text).ok_or_else(|| session.strange(doing));
+        let (format, epoch, there) = (text()?, text()?, text()?);
+        if !format.is_empty() && format != FORMAT {
+            let what =
+                "the log was written by a newer Tidings: update this one, or choose another name";
+            let mut fault = Fault::strange(&self.place, doing, what);
+            fault.is_lasting = true;
+            return Err(fault);
+        }
+        let mut number = || text()?.parse::<u64>().map_err(|_| session.strange(doing));
+        let (oldest, last, bytes) = (number()?, number()?, number()?);
+        let Some(next) = last.checked_add(1).filter(|_| there == "there" && !epoch.is_empty())
+        else {
+            return Ok(Look { bounds: None });
+        };
+        let epoch = epoch.parse().map_err(|_| session.strange(doing))?;
+        Ok(Look { bounds: Some(Bounds { epoch, oldest, next, bytes: Some(bytes) }) })
+    }
+
+    /// Makes sure that the log is there and the one that is known; where it is not, that all hubs agree on another
+    /// epoch. To be called on every new connection before it is used, and when something says that the log is lost.
+    pub(super) async fn settle(&self, session: &Session) -> Result<Bounds, Fault> {
+        let known = *self.known.lock();
+        let look = self.look(session).await?;
+        let lost = match look.bounds {
+            Some(bounds) if known.epoch == Some(bounds.epoch) => {
+                self.has_lost_its_end(session, known, &bounds).await?
+            }
+            Some(_) => false,
+            None => true,
+        };
+        let bounds = match look.bounds {
+            Some(bounds) if !lost => bounds,
+            _ => self.renew(session, known.epoch, lost && look.bounds.is_some()).await?,
+        };
+        let is_new = self.adopt(bounds.epoch);
+        if is_new && let Some(before) = known.epoch {
+            let (place, now) = (&self.place, bounds.epoch);
+            tracing::warn!(%place, %before, %now, "the log was lost, or has lost its end: what it has now is another log");
+        }
+        self.see_newest(session, &bounds).await?;
+        Ok(bounds)
+    }
+
+    /// Whether the log does not reach as far as it was seen, or has another update there.
+    async fn has_lost_its_end(
+        &self,
+        session: &Session,
+        known: Known,
+        bounds: &Bounds,
+    ) -> Result<bool, Fault> {
+        let Some((seq, hash_then)) = known.newest else { return Ok(false) };
+        if seq >= bounds.next {
+            return Ok(true);
+        }
+        // Where it has left the log by now, there is nothing to compare.
+        let entry = self.entry(session, seq).await?;
+        Ok(entry.is_some_and(|record| hash(&record) != hash_then))
+    }
+
+    async fn renew(
+        &self,
+        session: &Session,
+        old: Option<Epoch>,
+        has_lost_its_end: bool,
+    ) -> Result<Bounds, Fault> {
+        let doing = "begin the log";
+        let new = Epoch::random().map_err(|error| Fault::strange(&self.place, doing, error))?;
+        let old = old.map(|epoch| epoch.to_string()).unwrap_or_default();
+        let lost = if has_lost_its_end { "lost" } else { "" };
+        session.run(Script::Settle, doing, &[old.as_str(), new.as_str(), lost]).await?;
+        self.look(session).await?.bounds.ok_or_else(|| session.strange(doing))
+    }
+
+    /// Takes an epoch for the log's. Says whether it is another one.
+    fn adopt(&self, epoch: Epoch) -> bool {
+        let mut known = self.known.lock();
+        let is_new = known.epoch != Some(epoch);
+        if is_new {
+            known.epoch = Some(epoch);
+            known.newest = None;
+        }
+        is_new
+    }
+
+    /// Where nothing of the log was seen yet, its newest update is the first.
+    async fn see_newest(&self, session: &Session, bounds: &Bounds) -> Result<(), Fault> {
+        if self.known.lock().newest.is_some() || bounds.oldest >= bounds.next {
+            return Ok(());
+        }
+        let seq = bounds.next.saturating_sub(1);
+        if let Some(record) = self.entry(session, seq).await? {
+            self.saw(bounds.epoch, seq, &record);
+        }
+        Ok(())
+    }
+
+    async fn entry(&self, session: &Session, seq: u64) -> Result<Option<Vec<u8>>, Fault> {
+        let mut command = Cmd::new();
+        let id = format!("0-{seq}");
+        command.arg("XRANGE").arg(self.keys.log()).arg(&id).arg(&id);
+        let found: Value = session.send(command, "look at the log").await?;
+        Ok(answer::entries(found)
+            .and_then(|found| found.into_iter().next())
+            .map(|(_, record)| record))
+    }
+}
+
+fn hash(record: &[u8]) -> u64 {
+    SipHasher13::new().hash(record)
+}

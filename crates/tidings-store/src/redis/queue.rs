@@ -1,0 +1,156 @@
+//! What waits to be appended: bounded, in the order of the calls, refused at once while the server is away.
+
+use std::collections::VecDeque;
+
+use parking_lot::Mutex;
+use tidings_hub::{AppendError, Appending, Unavailable};
+use tokio::sync::{Notify, oneshot};
+
+/// How much may wait for its acknowledgement, in bytes of records.
+pub(super) const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
+
+/// How many records are sent together, unless a single group has more.
+const MAX_BATCH_RECORDS: usize = 512;
+/// How many bytes of records are sent together, unless a single chunk has more.
+const MAX_BATCH_BYTES: usize = 1024 * 1024;
+
+/// A record that is to be appended.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) bytes: Vec<u8>,
+    /// Its idempotency key as it is kept, and its digest.
+    pub(super) key: Option<(String, u64)>,
+    /// Its own id as it is kept.
+    pub(super) own_id: Option<String>,
+}
+
+/// Records that are sent together, and who waits for them.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) records: Vec<Record>,
+    /// Whether all or none of them are appended.
+    pub(super) is_group: bool,
+    pub(super) reply: oneshot::Sender<Vec<Appending>>,
+}
+
+impl Chunk {
+    fn bytes(&self) -> usize {
+        self.records.iter().map(|record| record.bytes.len()).sum()
+    }
+
+    fn fail(self, why: &Unavailable) {
+        let failed =
+            self.records.iter().map(|_| Err(AppendError::Unavailable(why.clone()))).collect();
+        // Nobody may wait any more.
+        drop(self.reply.send(failed));
+    }
+}
+
+/// What waits.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    /// Rung when something has come, and when nothing more will.
+    bell: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Chunk>,
+    /// Of what waits and of what was sent and is not acknowledged yet.
+    bytes: usize,
+    /// Why nothing is taken.
+    away: Option<Unavailable>,
+    is_closed: bool,
+}
+
+impl Queue {
+    /// Takes all of these, or none.
+    pub(super) fn push(&self, chunks: Vec<Chunk>) -> Result<(), Unavailable> {
+        let bytes: usize = chunks.iter().map(Chunk::bytes).sum();
+        let mut state = self.state.lock();
+        if let Some(why) = &state.away {
+            return Err(why.clone());
+        }
+        if state.bytes + bytes > MAX_WAITING_BYTES {
+            return Err(Unavailable::new(
+                "too much waits for the Redis server already: it is slower than what is published",
+            ));
+        }
+        state.bytes += bytes;
+        state.waiting.extend(chunks);
+        drop(state);
+        self.bell.notify_one();
+        Ok(())
+    }
+
+    /// Waits for the next batch; `None` when there will be no more.
+    pub(super) async fn next(&self) -> Option<Vec<Chunk>> {
+        loop {
+            {
+                let mut state = self.state.lock();
+                let batch = state.batch();
+                if !batch.is_empty() {
+                    return Some(batch);
+                }
+                if state.is_closed {
+                    return None;
+                }
+            }
+            self.bell.notified().await;
+        }
+    }
+
+    /// Makes room: so much was acknowledged, or has failed.
+    pub(super) fn settled(&self, bytes: usize) {
+        let mut state = self.state.lock();
+        state.bytes = state.bytes.saturating_sub(bytes);
+    }
+
+    /// Fails all that waits, and whatever comes until [`back`](Self::back).
+    pub(super) fn away(&self, why: &Unavailable) {
+        let failed = {
+            let mut state = self.state.lock();
+            state.away = Some(why.clone());
+            state.bytes = 0;
+            std::mem::take(&mut state.waiting)
+        };
+        for chunk in failed {
+            chunk.fail(why);
+        }
+    }
+
+    /// The server is there again.
+    pub(super) fn back(&self) {
+        self.state.lock().away = None;
+    }
+
+    /// Nothing more comes; what waits is still sent.
+    pub(super) fn close(&self) {
+        self.state.lock().is_closed = true;
+        self.bell.notify_one();
+    }
+
+    /// Waits until nothing more comes; only while the server is away, when nothing else rings.
+    pub(super) async fn closed(&self) {
+        while !self.state.lock().is_closed {
+            self.bell.notified().await;
+        }
+    }
+}
+
+impl State {
+    fn batch(&mut self) -> Vec<Chunk> {
+        let mut batch = Vec::new();
+        let (mut records, mut bytes) = (0, 0);
+        while let Some(chunk) = self.waiting.front() {
+            records += chunk.records.len();
+            bytes += chunk.bytes();
+            if !batch.is_empty() && (records > MAX_BATCH_RECORDS || bytes > MAX_BATCH_BYTES) {
+                break;
+            }
+            batch.extend(self.waiting.pop_front());
+        }
+        batch
+    }
+}

@@ -1,0 +1,165 @@
+//! Who we are, over what, and what an operator is told when that is not right.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tidings_hub::Log;
+use tidings_store::redis::{ConnectError, RedisBus, RedisConfig, RedisLog};
+
+use super::engine::Redis;
+use super::failing::insist;
+use super::open;
+use crate::contract::ROOMY;
+use crate::contract::given::{append_all, numbered};
+
+/// What an operator is told.
+async fn error(config: RedisConfig) -> String {
+    let patience = Duration::from_millis(300);
+    let begun = Instant::now();
+    let error = RedisLog::connect(RedisConfig { patience, ..config }).await.unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    let text = match std::error::Error::source(&error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    };
+    assert!(!format!("{text} {error:?}").contains("secret"), "{text}");
+    text
+}
+
+/// A user who may do no more than the log needs.
+const USER: &str = "user hub on >secret ~{tidings}:* &{tidings}:* -@all +@scripting +@stream +@hash +@sortedset +@keyspace \
+                    +@pubsub +@connection +info";
+
+#[tokio::test]
+async fn a_user_and_a_password_open_the_log() {
+    let redis = Redis::with(&["appendonly yes", USER, "requirepass other"]);
+    let address = redis.url().replace("redis://", "");
+    let with = |credentials: &str| RedisConfig::new(format!("redis://{credentials}@{address}/0"));
+
+    for wrong in ["hub:secret2", "nobody:secret", ":secret"] {
+        let text = error(with(wrong)).await;
+        assert!(text.contains("check the user and the password"), "{text}");
+        assert!(text.contains(&address), "{text}");
+    }
+    let text = error(RedisConfig::new(redis.url())).await;
+    assert!(text.contains("check the user and the password"), "{text}");
+
+    let log: Arc<dyn Log> = Arc::new(RedisLog::connect(with("hub:secret")).await.unwrap());
+    append_all(&log, numbered(3)).await;
+    RedisBus::connect(with("hub:secret")).await.unwrap();
+    assert!(!format!("{log:?}").contains("secret"));
+    assert!(!format!("{:?}", with("hub:secret")).contains("secret"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_in_a_file_can_be_changed() {
+    let mut redis = Redis::with(&["appendonly yes", "requirepass secret1"]);
+    let file = redis.dir().join("credentials");
+    let config =
+        RedisConfig { credentials_file: Some(file.clone()), ..RedisConfig::new(redis.url()) };
+    let text = error(config.clone()).await;
+    assert!(text.contains("credentials cannot be read: No such file"), "{text}");
+    fs::write(&file, "\n").unwrap();
+    assert!(error(config.clone()).await.contains("no password in its first line"));
+    fs::write(&file, "secret1\n").unwrap();
+    let log: Arc<dyn Log> = Arc::new(RedisLog::connect(config).await.unwrap());
+    append_all(&log, numbered(1)).await;
+    redis.kill();
+    redis.configure("requirepass secret1", "requirepass secret2");
+    fs::write(&file, "default:secret2\n").unwrap();
+    redis.start();
+    assert_eq!(insist(&log, "with the new one").await, 2);
+}
+
+#[tokio::test]
+async fn tls_is_checked_by_the_authority_in_the_file() {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let other = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let files = [
+        ("cert.pem", cert.pem()),
+        ("key.pem", signing_key.serialize_pem()),
+        ("other.pem", other.cert.pem()),
+        ("empty.pem", "nothing".to_owned()),
+    ];
+    let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
+    let settings = [
+        "appendonly yes",
+        "tls-port PORT2",
+        "tls-cert-file DIR/cert.pem",
+        "tls-key-file DIR/key.pem",
+        "tls-ca-cert-file DIR/cert.pem",
+        "tls-auth-clients no",
+    ];
+    let redis = Redis::with_files(&settings, &files);
+    let url = format!("rediss://localhost:{}", redis.port2());
+    let with = |file: &str| RedisConfig {
+        ca_file: Some(redis.dir().join(file)),
+        ..RedisConfig::new(url.as_str())
+    };
+
+    let log: Arc<dyn Log> = Arc::new(RedisLog::connect(with("cert.pem")).await.unwrap());
+    append_all(&log, numbered(300)).await;
+    assert_eq!(log.bounds().await.unwrap().next, 301);
+    for wrong in ["other.pem", "empty.pem"] {
+        let text = error(with(wrong)).await;
+        assert!(text.contains("certificate"), "{text}");
+    }
+    let text = error(RedisConfig::new(url.as_str())).await;
+    assert!(text.contains("certificate"), "{text}");
+    let text = error(RedisConfig { url: redis.url(), ..with("cert.pem") }).await;
+    assert!(text.contains("use rediss://"), "{text}");
+    let text = error(RedisConfig::new(format!("{url}/#insecure"))).await;
+    assert!(text.contains("#insecure"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_not_right_in_the_configuration_is_said() {
+    for url in [
+        "",
+        "http://host",
+        "redis://user:secret@host:port",
+        "redis://:secret@/x",
+        "redis://:secret@host/x",
+        "unix:///x",
+    ] {
+        let text = error(RedisConfig::new(url)).await;
+        assert!(text.starts_with("the URL of the Redis server is not right"), "{url}: {text}");
+    }
+    for name in ["", "a b", "{x}", &"x".repeat(101)] {
+        let config = RedisConfig { name: name.into(), ..RedisConfig::new("redis://localhost") };
+        assert!(error(config).await.contains("name on the Redis server must be"), "{name:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_at_first_is_waited_for() {
+    let mut redis = Redis::new();
+    redis.kill();
+    let text = error(RedisConfig::new(redis.url())).await;
+    assert!(text.contains("nothing listens there"), "{text}");
+    let connecting = tokio::spawn(RedisLog::connect(RedisConfig::new(redis.url())));
+    redis.start();
+    connecting.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn keys_of_another_program_and_of_a_later_version_are_left_alone() {
+    let redis = Redis::new();
+    redis.say(&["SET", "{tidings}:log", "a text"]);
+    let text = error(RedisConfig::new(redis.url())).await;
+    assert!(text.contains("choose another name"), "{text}");
+    redis.say(&["DEL", "{tidings}:log"]);
+    drop(open(&redis, ROOMY).await);
+    redis.say(&["HSET", "{tidings}:meta", "format", "2"]);
+    let connected = RedisLog::connect(RedisConfig::new(redis.url())).await;
+    assert!(
+        matches!(&connected, Err(ConnectError::Server(why)) if why.to_string().contains("newer Tidings"))
+    );
+    // Another log on the same server.
+    let config = RedisConfig { name: "other".into(), ..RedisConfig::new(redis.url()) };
+    let other: Arc<dyn Log> = Arc::new(RedisLog::connect(config).await.unwrap());
+    append_all(&other, numbered(2)).await;
+}

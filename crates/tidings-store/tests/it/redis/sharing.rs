@@ -1,0 +1,136 @@
+//! Two hubs on one server: they see one log, and hear each other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tidings_hub::{Log, Mode};
+use tidings_store::redis::{RedisBus, RedisConfig};
+use tidings_store::{Bus, Listen, MAX_MESSAGE_BYTES, Retention};
+
+use super::engine::Redis;
+use super::heard::Heard;
+use super::open;
+use crate::contract::ROOMY;
+use crate::contract::appending::pour;
+use crate::contract::given::{
+    append, append_all, bounds_become, keyed, new_seq, numbered, plain, repeated_seq,
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hubs_see_one_sequence() {
+    let redis = Redis::new();
+    let logs: [Arc<dyn Log>; 2] =
+        [Arc::new(open(&redis, ROOMY).await), Arc::new(open(&redis, ROOMY).await)];
+    let mut heard = [Heard::new(&logs[0], 1), Heard::new(&logs[1], 1)];
+    let pouring: Vec<_> =
+        (0..4).map(|name| tokio::spawn(pour(logs[name % 2].clone(), name, 50, 3))).collect();
+    for heard in &mut heard {
+        heard.until(|heard| heard.updates.len() == 600).await;
+        assert_eq!(heard.seqs(), (1..=600).collect::<Vec<_>>());
+    }
+    assert_eq!(heard[0].updates, heard[1].updates);
+    for pouring in pouring {
+        for (seq, data) in pouring.await.unwrap() {
+            assert_eq!(heard[0].updates[usize::try_from(seq - 1).unwrap()].update.data, data);
+        }
+    }
+    assert_eq!(new_seq(&append(&logs[0], keyed("k", "x")).await), 601);
+    assert_eq!(repeated_seq(&append(&logs[1], keyed("k", "x")).await), 601);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_of_what_has_left() {
+    let redis = Redis::new();
+    let log: Arc<dyn Log> = Arc::new(open(&redis, ROOMY).await);
+    for round in 0..5 {
+        let entries = (0..500).map(|number| keyed(&format!("{round} {number}"), "x")).collect();
+        append_all(&log, entries).await;
+    }
+    drop(log);
+    // Another hub retains less.
+    let few = Retention { max_updates: Some(10), ..ROOMY };
+    let log: Arc<dyn Log> = Arc::new(open(&redis, few).await);
+    bounds_become(&log, |bounds| bounds.next - bounds.oldest == 10).await;
+    for (command, key) in [("XLEN", "log"), ("XLEN", "index"), ("HLEN", "keys")] {
+        let mut count = String::new();
+        while count != ":10\r\n" {
+            count = redis.say(&[command, &format!("{{tidings}}:{key}")]);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_another_program_writes_or_removes_is_passed_over() {
+    let redis = Redis::new();
+    let log: Arc<dyn Log> = Arc::new(open(&redis, ROOMY).await);
+    append_all(&log, numbered(3)).await;
+    redis.say(&["XDEL", "{tidings}:log", "0-2"]);
+    redis.say(&["XADD", "{tidings}:log", "0-*", "r", "no record"]);
+    redis.say(&["XADD", "{tidings}:log", "0-*", "other", "fields"]);
+    assert_eq!(append_all(&log, numbered(1)).await, [6]);
+    let mut heard = Heard::new(&log, 1);
+    heard.until(|heard| heard.updates.len() == 3).await;
+    assert_eq!(heard.seqs(), [1, 3, 6]);
+    let read = crate::contract::given::read_all(&log).await;
+    assert_eq!(crate::contract::given::seqs(&read), [1, 3, 6]);
+    assert!(heard.anew.is_empty());
+}
+
+#[tokio::test]
+async fn an_update_that_is_too_large_is_refused_alone() {
+    let redis = Redis::new();
+    let log = open(&redis, ROOMY).await;
+    let entries =
+        || vec![plain("t", "a"), plain("t", "x".repeat(33 * 1024 * 1024)), plain("t", "b")];
+    let results = log.append(entries(), Mode::Each).await;
+    assert_eq!((new_seq(&results[0]), new_seq(&results[2])), (1, 2));
+    assert!(format!("{:?}", results[1]).contains("TooLarge"), "{:?}", results[1]);
+    let results = log.append(entries(), Mode::All).await;
+    assert!(results.iter().all(Result::is_err));
+    assert_eq!(log.bounds().await.unwrap().next, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hubs_hear_each_other_and_themselves() {
+    let mut redis = Redis::new();
+    let bus = [(); 2].map(|()| RedisBus::connect(RedisConfig::new(redis.url())));
+    let [first, second] = bus;
+    let bus = [first.await.unwrap(), second.await.unwrap()];
+    let mut ears = [bus[0].listen(), bus[1].listen(), bus[1].listen()];
+    let sent: Vec<Bytes> = (0..100).map(|number| Bytes::from(format!("{number}"))).collect();
+    let sending: Vec<_> = sent.iter().map(|message| bus[0].send(message.clone())).collect();
+    for sending in sending {
+        sending.await.unwrap();
+    }
+    bus[1].send(vec![7; MAX_MESSAGE_BYTES].into()).await.unwrap();
+    assert!(bus[1].send(vec![7; MAX_MESSAGE_BYTES + 1].into()).await.is_err());
+    for ear in &mut ears {
+        for message in &sent {
+            assert_eq!(hear(ear.as_mut()).await, message);
+        }
+        assert_eq!(hear(ear.as_mut()).await.len(), MAX_MESSAGE_BYTES);
+    }
+
+    redis.kill();
+    assert!(bus[0].send(Bytes::from("lost")).await.unwrap_err().to_string().contains("127.0.0.1"));
+    redis.start();
+    // Both are heard again; what is sent before is lost.
+    for ear in &mut ears {
+        let mut number = 0;
+        loop {
+            number += 1;
+            drop(bus[0].send(Bytes::from(format!("again {number}"))).await);
+            let patience = Duration::from_millis(50);
+            if let Ok(message) = tokio::time::timeout(patience, ear.next()).await {
+                assert!(message.starts_with(b"again"));
+                break;
+            }
+        }
+    }
+}
+
+async fn hear(ear: &mut dyn Listen) -> Bytes {
+    tokio::time::timeout(Duration::from_secs(30), ear.next()).await.expect("nothing is heard")
+}
