@@ -18,7 +18,7 @@ use crate::{
 
 /// What a balancer that passes bytes on as they come takes for it.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// How long a balancer may take to see that a hub goes down.
+/// How long a balancer may take to see that a hub goes down, or a client.
 const NOTICED: Duration = Duration::from_secs(5);
 /// Streams opened one after the other: each hub's turn comes many times.
 const STREAMS: usize = 12;
@@ -65,7 +65,7 @@ fn haproxy_does_so_over_http_2() {
 }
 
 async fn does_so_over_http_2(kind: Kind) {
-    let (_hub, balancer) = one_hub(kind, &[]).await;
+    let (hub, balancer) = one_hub(kind, &[]).await;
     let browser = Browser::new(&balancer, Ipv4Addr::LOCALHOST);
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--show-error", "--include", "--no-buffer", "--http2", "--cacert"]);
@@ -83,7 +83,10 @@ async fn does_so_over_http_2(kind: Kind) {
     while !line().await.starts_with("retry:") {}
     publish(&browser, "a", "hello").await;
     while line().await != "data: hello" {}
+    // Who has left has left, long before the next keep-alive.
+    assert_eq!(hub.metric("tidings_streams").await, 1);
     curl.kill().await.unwrap();
+    hub.wait_for("tidings_streams", 0, NOTICED).await;
 }
 
 #[test]
