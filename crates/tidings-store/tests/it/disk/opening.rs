@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 
 use tempfile::TempDir;
-use tidings_store::OpenError;
+use tidings_store::disk::OpenError;
 
 use super::{child, open, refusal};
 
