@@ -92,12 +92,11 @@ impl Server {
         let relays = Relays::new(std::mem::take(&mut config.relays)).map_err(StartError::Relay)?;
         let announcer =
             config.subscriptions.then(|| Box::new(PresenceAnnouncer) as Box<dyn Announcer>);
-        let hub = match log {
-            Some(log) => Hub::open(log, hub_config, announcer).await.map_err(StartError::Log)?,
-            None => {
-                let epoch = Epoch::random().map_err(StartError::Randomness)?;
-                Hub::new(epoch, hub_config, announcer)
-            }
+        let hub = if let Some(log) = log {
+            Hub::open(log, hub_config, announcer).await.map_err(StartError::Log)?
+        } else {
+            let epoch = Epoch::random().map_err(StartError::Randomness)?;
+            Hub::new(epoch, hub_config, announcer)
         };
         Ok(Self(Arc::new(Shared {
             hub,
