@@ -161,6 +161,27 @@ async fn an_update_waits_for_replicas_where_that_is_asked_for() {
 }
 
 #[tokio::test]
+async fn a_lost_connection_is_made_again_before_it_is_needed() {
+    let redis = Redis::new();
+    let log: Arc<dyn Log> = Arc::new(open(&redis, ROOMY).await);
+    let mut heard = Heard::new(&log, 1);
+    append_all(&log, vec![plain("t", "before")]).await;
+    heard.until_data("before").await;
+    redis.say(&["CLIENT", "KILL", "TYPE", "normal"]);
+    heard.until(|heard| heard.back == 1).await;
+    // The one that asks, the one that follows, and the one that appends.
+    let connections = || redis.say(&["CLIENT", "LIST", "TYPE", "normal"]).matches("laddr=").count();
+    let renewed = async {
+        while connections() < 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), renewed).await.unwrap();
+    insist(&log, "after").await;
+    heard.until_data("after").await;
+}
+
+#[tokio::test]
 async fn a_script_flush_is_survived() {
     let redis = Redis::new();
     let log: Arc<dyn Log> = Arc::new(open(&redis, ROOMY).await);
