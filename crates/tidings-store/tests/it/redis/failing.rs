@@ -1,5 +1,5 @@
-//! A server that crashes, stands still, is full or does not take us: publishers are told at once, nothing acknowledged is
-//! missing, and it goes on when it is well again.
+//! A server that crashes, stands still, is full or does not take us: publishers are told at once, nothing acknowledged
+//! is missing, and it goes on when it is well again.
 
 use std::sync::Arc;
 use std::time::Duration;
