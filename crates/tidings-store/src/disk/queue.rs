@@ -49,6 +49,17 @@ struct Waiting {
     calls: VecDeque<Call>,
     bytes: usize,
     is_closed: bool,
+    /// How many calls the writer waits for.
+    awaited: usize,
+}
+
+/// What is expected to come at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Expected {
+    /// How many calls: those who were just told of their updates may have the next ones ready.
+    pub(super) calls: usize,
+    /// How long they are worth waiting for.
+    pub(super) within: Duration,
 }
 
 /// What the writer is to do.
@@ -76,14 +87,19 @@ impl Queue {
         }
         waiting.bytes = waiting.bytes.saturating_add(call.bytes);
         waiting.calls.push_back(call);
-        drop(waiting);
-        self.changed.notify_one();
+        // One who waits for many is not woken by each of them.
+        if waiting.calls.len() >= waiting.awaited {
+            drop(waiting);
+            self.changed.notify_one();
+        }
         Ok(())
     }
 
-    /// Takes what waits, as much of it as goes into one transaction. Waits so long for some; for ever without a time.
-    pub(super) fn take(&self, patience: Option<Duration>) -> Work {
+    /// Takes what waits, as much of it as goes into one transaction. Waits so long for some; for ever without a time. When
+    /// there is some, it waits for what is expected.
+    pub(super) fn take(&self, patience: Option<Duration>, expected: Expected) -> Work {
         let mut waiting = self.waiting.lock();
+        waiting.awaited = 1;
         while waiting.calls.is_empty() {
             if waiting.is_closed {
                 return Work::End;
@@ -96,6 +112,10 @@ impl Queue {
                     }
                 }
             }
+        }
+        if !waiting.is_closed && waiting.calls.len() < expected.calls && !waiting.calls.is_empty() {
+            waiting.awaited = expected.calls;
+            self.changed.wait_for(&mut waiting, expected.within);
         }
         let (mut batch, mut updates, mut bytes) = (Vec::new(), 0, 0_usize);
         while let Some(call) = waiting.calls.front() {
@@ -131,7 +151,9 @@ mod tests {
         let queue = Queue::default();
         queue.put(call(MAX_WAITING_BYTES + 1)).unwrap();
         queue.put(call(1)).unwrap_err();
-        assert!(matches!(queue.take(None), Work::Write(calls) if calls.len() == 1));
+        assert!(
+            matches!(queue.take(None, Expected::default()), Work::Write(calls) if calls.len() == 1)
+        );
         queue.put(call(MAX_WAITING_BYTES)).unwrap();
         queue.put(call(1)).unwrap_err();
     }
@@ -144,7 +166,7 @@ mod tests {
         }
         queue.close();
         let mut batches = Vec::new();
-        while let Work::Write(calls) = queue.take(None) {
+        while let Work::Write(calls) = queue.take(None, Expected::default()) {
             batches.push(calls.len());
         }
         assert_eq!(batches, [1, 1, 1, 2]);
@@ -153,6 +175,9 @@ mod tests {
 
     #[test]
     fn who_waits_is_told_that_nothing_came() {
-        assert!(matches!(Queue::default().take(Some(Duration::from_millis(1))), Work::Idle));
+        assert!(matches!(
+            Queue::default().take(Some(Duration::from_millis(1)), Expected::default()),
+            Work::Idle
+        ));
     }
 }

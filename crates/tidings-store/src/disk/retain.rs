@@ -17,7 +17,7 @@ const MIN_BYTES: u64 = 1024 * 1024;
 
 /// How long the write-ahead log may become, in bytes: a part of the limit, which it counts towards.
 pub(super) fn wal_bytes(retention: &Retention) -> u64 {
-    const MAX: u64 = 8 * 1024 * 1024;
+    const MAX: u64 = 16 * 1024 * 1024;
     retention.max_bytes.map_or(MAX, |bytes| (bytes.max(MIN_BYTES) / 16).min(MAX))
 }
 

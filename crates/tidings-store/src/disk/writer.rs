@@ -6,6 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use rusqlite::{Connection, TransactionBehavior, params};
 use tidings_hub::{AppendError, Appending, Logged, Unavailable};
+use tokio::time::Instant;
 
 use super::DiskConfig;
 use super::Durability;
@@ -13,7 +14,7 @@ use super::directory::Directory;
 use super::file;
 use super::marks::{Marks, Moved, SWEPT_WHEN_IDLE};
 use super::plan::{Plan, plan};
-use super::queue::{Call, Queue, Ready, Work};
+use super::queue::{Call, Expected, Queue, Ready, Work};
 use super::reader;
 use super::recent::Recent;
 use super::retain::{Kept, wal_bytes};
@@ -23,6 +24,9 @@ use crate::mark::marks_of;
 
 /// How long the writer waits while something is left to be deleted.
 const SHORT: Duration = Duration::from_millis(10);
+
+/// How long the writer waits at the most for more to write, when there is some.
+const LINGER: Duration = Duration::from_millis(1);
 
 /// Who writes.
 pub(super) struct Writer {
@@ -64,9 +68,16 @@ impl Writer {
     /// Writes until the queue is closed and empty.
     pub(super) fn run(mut self) {
         self.tidy();
+        let mut expected = Expected::default();
         loop {
-            match self.queue.take(self.patience()) {
-                Work::Write(calls) => self.write(calls),
+            match self.queue.take(self.patience(), expected) {
+                Work::Write(calls) => {
+                    let (count, begun) = (calls.len(), Instant::now());
+                    self.write(calls);
+                    // To wait for them is worth some of what a transaction of their own would cost.
+                    let within = (begun.elapsed() / 2).min(LINGER);
+                    expected = Expected { calls: count, within };
+                }
                 Work::Idle => self.tidy(),
                 Work::End => break,
             }

@@ -148,7 +148,9 @@ impl Redis {
             .stderr(Stdio::null())
             .stdout(log)
             .spawn();
-        self.process = Some(child.expect("redis-server: install it (Debian: redis-server)"));
+        self.process = Some(
+            child.unwrap_or_else(|error| panic!("redis-server (Debian: redis-server): {error}")),
+        );
         let begun = SystemTime::now();
         while begun.elapsed().unwrap() < PATIENCE {
             match say(self.port, &["PING"]) {
@@ -196,10 +198,8 @@ fn signal(process: &Child, name: &str) {
 fn say(port: u16, words: &[&str]) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let mut text = format!("*{}\r\n", words.len());
-    for word in words {
-        text.push_str(&format!("${}\r\n{word}\r\n", word.len()));
-    }
+    let words = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
+    let text = format!("*{}\r\n{}", words.len(), words.collect::<String>());
     stream.write_all(text.as_bytes())?;
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];

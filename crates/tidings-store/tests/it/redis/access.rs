@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tidings_hub::Log;
 use tidings_store::redis::{ConnectError, RedisBus, RedisConfig, RedisLog};
+use tokio::time::Instant;
 
 use super::engine::Redis;
 use super::failing::insist;

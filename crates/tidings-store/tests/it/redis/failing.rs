@@ -2,10 +2,11 @@
 //! missing, and it goes on when it is well again.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tidings_hub::{AppendError, Appending, Log, Mode};
 use tidings_store::redis::{RedisConfig, RedisLog};
+use tokio::time::Instant;
 
 use super::engine::Redis;
 use super::heard::Heard;
