@@ -143,8 +143,9 @@ async fn from_file(options: ConnectOptions, file: &Path) -> Result<ConnectOption
         return Err(bad("it is empty"));
     }
     if text.contains("-----BEGIN") {
+        // The client wants the last line to end.
         return options
-            .credentials(text)
+            .credentials(&format!("{text}\n"))
             .map_err(|_| bad("it is no .creds file with a JWT and a seed"));
     }
     let is_seed = text.len() == 58 && text.starts_with("SU");

@@ -1,6 +1,7 @@
 //! A real `nats-server` with JetStream, on a port and in a directory of its own; both are gone when it is dropped.
 //!
 //! It needs nothing but the standard library, so any crate's tests can take it in with `#[path]`.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -101,9 +102,9 @@ impl Nats {
     fn try_start(&mut self) -> Result<(), String> {
         let config = self.dir.path().join("nats.conf");
         let text = format!(
-            "listen: \"127.0.0.1:{}\"\njetstream {{ store_dir: {:?}\n{}\n}}\n{}\n",
+            "listen: \"127.0.0.1:{}\"\njetstream {{ store_dir: \"{}\"\n{}\n}}\n{}\n",
             self.port,
-            self.store(),
+            self.store().display(),
             self.jetstream,
             self.rest
         );

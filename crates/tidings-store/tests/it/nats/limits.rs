@@ -22,7 +22,7 @@ async fn a_stream_is_made_with_the_limits_and_gets_them_when_they_change() {
         retention: Retention {
             max_updates: Some(10),
             max_bytes: Some(1_000_000),
-            max_age: Some(Duration::from_mins(60)),
+            max_age: Some(Duration::from_hours(1)),
         },
         ..config(&nats)
     };
@@ -35,7 +35,7 @@ async fn a_stream_is_made_with_the_limits_and_gets_them_when_they_change() {
     assert_eq!((&made["storage"], &made["discard"]), (&json!("file"), &json!("old")));
     drop(log);
     let other =
-        Retention { max_updates: None, max_bytes: None, max_age: Some(Duration::from_secs(60)) };
+        Retention { max_updates: None, max_bytes: None, max_age: Some(Duration::from_mins(1)) };
     let log = connect(NatsConfig { retention: other, ..first }).await;
     let changed = settings(&nats).await;
     assert_eq!((&changed["max_msgs"], &changed["max_bytes"]), (&json!(-1), &json!(-1)));

@@ -29,10 +29,10 @@ async fn is_refused(config: NatsConfig) -> String {
     error
 }
 
-fn file(dir: &TempDir, name: &str, text: &str) -> Option<PathBuf> {
+fn file(dir: &TempDir, name: &str, text: &str) -> PathBuf {
     let path = dir.path().join(name);
     fs::write(&path, text).unwrap();
-    Some(path)
+    path
 }
 
 #[tokio::test]
@@ -41,13 +41,16 @@ async fn a_user_logs_in_by_address_or_file() {
     let dir = TempDir::new("login");
     works(NatsConfig { url: nats.url().replace("//", "//alice:s3cret%40@"), ..config(&nats) })
         .await;
-    works(NatsConfig { credentials_file: file(&dir, "user", "alice:s3cret@\n"), ..config(&nats) })
-        .await;
+    works(NatsConfig {
+        credentials_file: Some(file(&dir, "user", "alice:s3cret@\n")),
+        ..config(&nats)
+    })
+    .await;
     let wrong = NatsConfig { url: nats.url().replace("//", "//alice:wrong@"), ..config(&nats) };
     assert!(is_refused(wrong).await.contains("the login is refused"));
     is_refused(config(&nats)).await;
     let wrong =
-        NatsConfig { credentials_file: file(&dir, "wrong", "alice:wrong"), ..config(&nats) };
+        NatsConfig { credentials_file: Some(file(&dir, "wrong", "alice:wrong")), ..config(&nats) };
     is_refused(wrong).await;
     let missing =
         NatsConfig { credentials_file: Some(dir.path().join("missing")), ..config(&nats) };
@@ -59,10 +62,15 @@ async fn a_token_logs_in_by_address_or_file() {
     let nats = Nats::configured("", "authorization { token: s3cret }");
     let dir = TempDir::new("login");
     works(NatsConfig { url: nats.url().replace("//", "//s3cret@"), ..config(&nats) }).await;
-    works(NatsConfig { credentials_file: file(&dir, "token", "s3cret\n"), ..config(&nats) }).await;
-    is_refused(NatsConfig { credentials_file: file(&dir, "wrong", "wrong"), ..config(&nats) })
+    works(NatsConfig { credentials_file: Some(file(&dir, "token", "s3cret\n")), ..config(&nats) })
         .await;
-    is_refused(NatsConfig { credentials_file: file(&dir, "empty", "\n"), ..config(&nats) }).await;
+    is_refused(NatsConfig {
+        credentials_file: Some(file(&dir, "wrong", "wrong")),
+        ..config(&nats)
+    })
+    .await;
+    is_refused(NatsConfig { credentials_file: Some(file(&dir, "empty", "\n")), ..config(&nats) })
+        .await;
 }
 
 #[tokio::test]
@@ -74,16 +82,17 @@ async fn a_seed_logs_in() {
     );
     let dir = TempDir::new("login");
     works(NatsConfig {
-        credentials_file: file(&dir, "seed", &user.seed().unwrap()),
+        credentials_file: Some(file(&dir, "seed", &user.seed().unwrap())),
         ..config(&nats)
     })
     .await;
     let other = KeyPair::new_user().seed().unwrap();
-    is_refused(NatsConfig { credentials_file: file(&dir, "other", &other), ..config(&nats) }).await;
+    is_refused(NatsConfig { credentials_file: Some(file(&dir, "other", &other)), ..config(&nats) })
+        .await;
 }
 
 /// A claim that its issuer signs.
-fn jwt(issuer: &KeyPair, subject: &KeyPair, name: &str, nats: Value) -> String {
+fn jwt(issuer: &KeyPair, subject: &KeyPair, name: &str, nats: &Value) -> String {
     use base64::Engine as _;
     let encode = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
     let header = encode(json!({ "typ": "JWT", "alg": "ed25519-nkey" }).to_string().as_bytes());
@@ -109,14 +118,14 @@ async fn a_creds_file_logs_in() {
             &operator,
             account,
             "account",
-            json!({ "type": "account", "version": 2, "limits": limits }),
+            &json!({ "type": "account", "version": 2, "limits": limits }),
         )
     };
     let of_operator =
-        jwt(&operator, &operator, "operator", json!({ "type": "operator", "version": 2 }));
+        jwt(&operator, &operator, "operator", &json!({ "type": "operator", "version": 2 }));
     let user_limits =
         json!({ "type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1 });
-    let of_user = jwt(&account, &user, "user", user_limits);
+    let of_user = jwt(&account, &user, "user", &user_limits);
     let nats = Nats::configured(
         "",
         &format!(
@@ -137,10 +146,11 @@ async fn a_creds_file_logs_in() {
         user.seed().unwrap()
     );
     let dir = TempDir::new("login");
-    works(NatsConfig { credentials_file: file(&dir, "user.creds", &creds), ..config(&nats) }).await;
-    let broken = creds.replace(&of_user, "-");
+    works(NatsConfig { credentials_file: Some(file(&dir, "user.creds", &creds)), ..config(&nats) })
+        .await;
+    let broken = creds.replace(&of_user, "!");
     let error = is_refused(NatsConfig {
-        credentials_file: file(&dir, "broken.creds", &broken),
+        credentials_file: Some(file(&dir, "broken.creds", &broken)),
         ..config(&nats)
     })
     .await;
@@ -165,7 +175,7 @@ fn certificates(dir: &Path) -> (PathBuf, String) {
     let ca = path("ca.pem", authority.pem());
     let cert = path("cert.pem", cert.pem());
     let key = path("key.pem", key.serialize_pem());
-    (ca, format!("tls {{ cert_file: {cert:?}, key_file: {key:?} }}"))
+    (ca, format!("tls {{ cert_file: \"{}\", key_file: \"{}\" }}", cert.display(), key.display()))
 }
 
 #[tokio::test]
