@@ -13,6 +13,8 @@
 mod args;
 mod clock;
 mod codec;
+mod directory;
+mod engine;
 mod floor;
 mod histogram;
 mod inventory;

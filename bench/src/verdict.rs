@@ -63,6 +63,8 @@ const BARS: &[Bar] = bars! {
     "broadcast" "tidings" "cpu_wide" OfFloor, AtMost 0.5 "x floor's window 1" "direct lane, wide window: CPU per event";
     "broadcast" "tidings-relay" "cpu_1" OfTarget("tidings"), AtMost 1.25 "x published" "a relayed event, window 1: CPU";
     "broadcast" "tidings-relay" "cpu_wide" OfTarget("tidings"), AtMost 1.25 "x published" "a relayed event, wide window: CPU";
+    "broadcast" "tidings-disk" "cpu_1" OfTarget("tidings"), AtMost 1.05 "x in memory" "log on disk, window 1: CPU per event";
+    "broadcast" "tidings-disk" "cpu_wide" OfTarget("tidings"), AtMost 1.05 "x in memory" "log on disk, wide window: CPU per event";
     "idle" "tidings" "peak" Value, AtMost 2.5 "KiB" "direct lane: memory per connection at the peak of a storm";
     "idle" "tidings-body" "peak" Value, AtMost 12.0 "KiB" "body lane: memory per connection at the peak of a storm";
     "idle" "tidings" "keep_alive" OfFloor, AtMost 1.3 "x floor" "direct lane: CPU per keep-alive";
@@ -75,6 +77,7 @@ const BARS: &[Bar] = bars! {
     "slow" "tidings" "memory_stuck" Value, AtMost 64.0 "KiB" "memory of each stuck subscriber";
     "selectors" "tidings" "beyond" Value, AtMost 20.0 "µs" "publish among 1,000 templates, beyond its deliveries";
     "publish" "tidings" "ndjson_core" Value, AtLeast 300_000.0 "/s" "NDJSON updates per second of server CPU";
+    "publish" "tidings-disk" "ndjson" Value, AtLeast 100_000.0 "/s" "NDJSON updates acknowledged per second, log on disk";
     "shards" "tidings" "cpu_ratio" Value, AtMost 1.1 "x one core" "two server cores: CPU per event";
     "codec" "tidings lent" "decode_llm_1400" OfRivals, AtLeast 1.5 "x fastest crate" "decode a language model's chunks, events lent, cut at 1,400 B";
     "codec" "tidings lent" "decode_llm_16384" OfRivals, AtLeast 1.5 "x fastest crate" "the same, cut at 16 KiB";
