@@ -1,5 +1,6 @@
 //! Counts open subscriptions against the limits. A newcomer over a limit is refused: evicting an older one instead
-//! would set off a reconnect storm.
+//! would set off a reconnect storm. What a user has at other hubs counts, too, as far as this one was told
+//! (`elsewhere.rs`).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::config::Limits;
+use crate::elsewhere::Elsewhere;
 use crate::error::SubscribeError;
 use crate::index::Index;
 use crate::selector::Kind;
@@ -22,6 +24,7 @@ pub(crate) struct Admission {
     streams: usize,
     users: HashMap<Arc<str>, usize>,
     addresses: HashMap<IpAddr, usize>,
+    pub(crate) elsewhere: Elsewhere,
 }
 
 impl Admission {
@@ -36,6 +39,7 @@ impl Admission {
         self.streams += 1;
         if let Some(user) = &subscriber.user {
             *self.users.entry_ref(user).or_default() += 1;
+            self.elsewhere.note(user);
         }
         if let Some(address) = subscriber.address {
             *self.addresses.entry(address).or_default() += 1;
@@ -53,6 +57,7 @@ impl Admission {
             if *count == 0 {
                 self.users.remove(user);
             }
+            self.elsewhere.note(user);
         }
         if let Some(address) = subscriber.address
             && let Some(count) = self.addresses.get_mut(&address)
@@ -62,6 +67,17 @@ impl Admission {
                 self.addresses.remove(&address);
             }
         }
+    }
+
+    /// How many streams each user has at this hub.
+    pub(crate) fn users(&self) -> &HashMap<Arc<str>, usize> {
+        &self.users
+    }
+
+    /// How many streams a user has, here and elsewhere.
+    fn of_user(&self, user: &str) -> usize {
+        let here = self.users.get(user).copied().unwrap_or_default();
+        here.saturating_add(self.elsewhere.of(user))
     }
 
     fn check(
@@ -83,8 +99,8 @@ impl Admission {
         if let Some(limit) = reached(limits.streams, Some(&self.streams)) {
             return Err(SubscribeError::HubFull { limit });
         }
-        let of_user = subscriber.user.as_ref().and_then(|user| self.users.get(user));
-        if let Some(limit) = reached(limits.per_user, of_user) {
+        let of_user = subscriber.user.as_ref().map(|user| self.of_user(user));
+        if let Some(limit) = reached(limits.per_user, of_user.as_ref()) {
             return Err(SubscribeError::UserFull { limit });
         }
         let of_address = subscriber.address.and_then(|address| self.addresses.get(&address));
@@ -111,7 +127,7 @@ mod tests {
     impl Admission {
         /// How many streams, users and addresses are counted.
         pub(crate) fn entries(&self) -> usize {
-            self.streams + self.users.len() + self.addresses.len()
+            self.streams + self.users.len() + self.addresses.len() + self.elsewhere.entries()
         }
     }
 }

@@ -50,12 +50,16 @@ impl Hub {
         let all = self.append(behind, updates, Mode::All);
         Publishing::later(async move {
             let results = all.await;
-            let is_cause = |result: &Result<Receipt, PublishError>| matches!(result, Err(error) if !matches!(error, PublishError::Unavailable(_)));
-            // Those that are kept out by another one have its error or none of their own.
-            let cause = results.iter().position(is_cause);
-            let place = cause.or_else(|| results.iter().position(Result::is_err));
-            let receipts: Result<Vec<_>, _> = results.into_iter().collect();
-            receipts.map_err(|error| BatchError { place: place.unwrap_or_default(), error })
+            let errors = results.iter().enumerate().filter_map(|(place, result)| {
+                result.as_ref().err().map(|error| BatchError { place, error: error.clone() })
+            });
+            // Those that are kept out by another one have no error of their own.
+            let is_kept_out =
+                |refused: &BatchError| matches!(refused.error, PublishError::Unavailable(_));
+            match errors.min_by_key(is_kept_out) {
+                Some(refused) => Err(refused),
+                None => Ok(results.into_iter().flatten().collect()),
+            }
         })
     }
 

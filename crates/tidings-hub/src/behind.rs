@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::config::HubConfig;
 use crate::hub::{Hub, Inner};
-use crate::log::{Bounds, Follow, Log, Logged, News, Page, Unavailable, Wanted};
+use crate::log::{Bounds, Follow, Log, Logged, News, OwnId, Page, Unavailable, Wanted};
 use crate::position::{Epoch, Position};
 use crate::presence::Announcer;
 use crate::state::State;
@@ -66,6 +66,7 @@ impl Hub {
         config: HubConfig,
         announcer: Option<Box<dyn Announcer>>,
     ) -> Result<Self, Unavailable> {
+        let runtime = Handle::try_current().map_err(Unavailable::new)?;
         let bounds = log.bounds().await?;
         let from = tail_from(&bounds, &config);
         let mut state = State::new(bounds.epoch, config);
@@ -75,17 +76,18 @@ impl Hub {
         let (reached, _) = watch::channel(Reached { epoch: bounds.epoch, next: from });
         let behind = Behind {
             log,
-            runtime: Handle::current(),
+            runtime,
             reads: Semaphore::new(MAX_READS),
             reached,
             follower: OnceLock::new(),
         };
         let hub = Self(Arc::new(Inner::new(state, announcer, Some(behind))));
         hub.follow(follow);
-        let all = |reached: &Reached| reached.epoch != bounds.epoch || reached.next >= bounds.next;
         if let Some(behind) = &hub.0.behind {
-            // The sender lives as long as the hub.
-            drop(behind.reached.subscribe().wait_for(all).await);
+            behind.filled(&bounds).await;
+        }
+        if hub.lock().is_away {
+            return Err(Unavailable::new("the log went away while it was read"));
         }
         Ok(hub)
     }
@@ -107,11 +109,11 @@ impl Hub {
 
 /// From where on the log is taken into memory: as much of its end as about fits.
 fn tail_from(bounds: &Bounds, config: &HubConfig) -> u64 {
-    let retained = bounds.next - bounds.oldest;
+    let retained = bounds.next.saturating_sub(bounds.oldest);
     let mean = bounds.bytes.and_then(|bytes| bytes.checked_div(retained)).unwrap_or_default();
     let weight = LoggedUpdate::MIN_BYTES as u64 + mean;
     let fits = config.retention.max_bytes as u64 / weight;
-    let fits = fits.min(config.retention.max_updates as u64).min(retained);
+    let fits = fits.min(config.retention.max_updates as u64).max(1).min(retained);
     bounds.next - fits
 }
 
@@ -119,7 +121,11 @@ fn tail_from(bounds: &Bounds, config: &HubConfig) -> u64 {
 fn take_in(hub: &Inner, news: News) {
     match news {
         News::Updates(updates) => add_all(hub, updates),
-        News::Oldest(oldest) => hub.state.lock().note_log_oldest(oldest),
+        News::Oldest(oldest) => {
+            let mut woken = Vec::new();
+            hub.state.lock().let_go(oldest, &mut woken);
+            woken.into_iter().for_each(Waker::wake);
+        }
         News::Anew(bounds) => {
             let mut woken = Vec::new();
             hub.state.lock().begin_anew(&bounds, &mut woken);
@@ -174,6 +180,27 @@ impl State {
         self.add(draft, woken);
     }
 
+    /// Lets go of what the log retains no longer, and tells everybody of what has left it before it came into the tail.
+    fn let_go(&mut self, oldest: u64, woken: &mut Vec<Waker>) {
+        let next = self.tail.next();
+        self.note_log_oldest(oldest.min(next));
+        if oldest <= next {
+            return;
+        }
+        // Whoever was up to date is owed what is lost, for it may have been for them.
+        let first = self.tail.position(next);
+        self.tail.begin(first.epoch, oldest);
+        self.note_log_oldest(oldest);
+        for (_, member) in &mut self.members {
+            if member.closed.is_none() {
+                woken.extend(member.served.owe(next));
+            }
+        }
+        for (_, inbox) in &self.shards {
+            woken.extend(inbox.skip(first));
+        }
+    }
+
     /// Begins with another log: all that was retained is gone, and everybody is told so and owed all of the new one.
     fn begin_anew(&mut self, bounds: &Bounds, woken: &mut Vec<Waker>) {
         let Bounds { epoch, oldest, .. } = *bounds;
@@ -185,8 +212,7 @@ impl State {
         self.log_oldest = Some(oldest);
         let before = self.tail.position(oldest - 1);
         for (_, member) in &mut self.members {
-            member.lose_all(before, oldest);
-            woken.extend(member.served.rouse());
+            woken.extend(member.begin_anew(before));
         }
         for (_, inbox) in &self.shards {
             woken.extend(inbox.begin_anew(epoch, oldest));
@@ -202,6 +228,31 @@ impl Behind {
     pub(crate) async fn read(&self, wanted: Wanted) -> Result<Page, Unavailable> {
         let _turn = self.reads.acquire().await.map_err(Unavailable::new)?;
         self.log.read(wanted).await
+    }
+
+    pub(crate) async fn find(&self, id: OwnId) -> Result<Option<u64>, Unavailable> {
+        let _turn = self.reads.acquire().await.map_err(Unavailable::new)?;
+        self.log.find(id).await
+    }
+
+    pub(crate) async fn bounds(&self) -> Result<Bounds, Unavailable> {
+        let _turn = self.reads.acquire().await.map_err(Unavailable::new)?;
+        self.log.bounds().await
+    }
+
+    /// Waits until the tail has all that the log had, for as long as something comes: what somebody has taken out at the
+    /// log's end never does.
+    async fn filled(&self, bounds: &Bounds) {
+        let mut reached = self.reached.subscribe();
+        loop {
+            let Reached { epoch, next } = *reached.borrow_and_update();
+            if epoch != bounds.epoch || next >= bounds.next {
+                return;
+            }
+            if tokio::time::timeout(PATIENCE, reached.changed()).await.is_err() {
+                return;
+            }
+        }
     }
 
     /// An update of the log as the tail keeps it, without its topics, and these.

@@ -18,7 +18,7 @@ pub struct Retention {
 pub struct Limits {
     /// In the whole hub.
     pub streams: Option<usize>,
-    /// Of one user.
+    /// Of one user, with those elsewhere that the hub was told of ([`Hub::add_elsewhere`](crate::Hub::add_elsewhere)).
     pub per_user: Option<usize>,
     /// From one address.
     pub per_address: Option<usize>,

@@ -96,7 +96,7 @@ pub enum SubscribeError {
         /// How many it may have.
         limit: usize,
     },
-    /// The user has as many subscriptions as one user may have.
+    /// The user has as many subscriptions as one user may have, here and elsewhere.
     UserFull {
         /// How many one user may have.
         limit: usize,

@@ -3,9 +3,14 @@
 //! A read under the hub's lock notes what it needs of the log; a task gets it and leaves it with the subscriber, who is woken as for a new update. So both lanes know only one kind of waiting, and what is kept for one that is
 //! behind is one page at most, from when it came until it is read.
 
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
+
+use tokio::sync::oneshot;
 
 use crate::behind::Behind;
 use crate::hub::{Hub, Inner};
@@ -15,14 +20,13 @@ use crate::read::{Portion, Read};
 use crate::selector::Kind;
 use crate::served::Served;
 use crate::state::{Member, State, may_receive};
-use crate::subscriber::SubscriberId;
 use crate::subscription::Delivery;
 use crate::update::LoggedUpdate;
 
 /// How much is read from the log at once: as much as a socket on a network takes in one go.
 const PAGE_UPDATES: usize = 512;
 const PAGE_BYTES: usize = 64 * 1024;
-/// How long a task waits before it asks a log again that is away.
+/// How long a task waits before it asks a log again that is away, or whose answer was of no use.
 const RETRY: Duration = Duration::from_millis(250);
 
 /// What a subscriber whose cursor is before the tail has of the log. In a box, because few have one.
@@ -32,8 +36,14 @@ pub(crate) type Fetched = Option<Box<Behindhand>>;
 #[derive(Debug)]
 pub(crate) struct Behindhand {
     from: u64,
-    /// What came; nothing while a task is at it.
-    portion: Option<Portioned>,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// A task is at it, for as long as this is held.
+    Asked(#[expect(dead_code, reason = "it is held to be dropped")] oneshot::Receiver<Infallible>),
+    Came(Portioned),
 }
 
 /// Some of what a subscriber receives, and up to where the log was searched.
@@ -47,8 +57,9 @@ pub(crate) struct Portioned {
 #[derive(Debug)]
 pub(crate) struct Fetch {
     key: SubscriberKey,
-    id: SubscriberId,
     wanted: Wanted,
+    /// Closed when nobody waits for it any more.
+    asked: oneshot::Sender<Infallible>,
 }
 
 impl State {
@@ -58,10 +69,11 @@ impl State {
         let Some(member) = self.members.get_mut(key) else { return (Read::UpToDate, None) };
         // What was asked for another cursor is of no use.
         let known = member.fetched.take().filter(|known| known.from == from);
-        match known {
-            Some(known) if known.portion.is_none() => member.fetched = Some(known),
-            Some(known) => {
-                let Portioned { updates, next } = known.portion.unwrap_or_default();
+        match known.map(|known| known.stage) {
+            Some(stage @ Stage::Asked(_)) => {
+                member.fetched = Some(Box::new(Behindhand { from, stage }));
+            }
+            Some(Stage::Came(Portioned { updates, next })) => {
                 let owed = self.members.get(key).and_then(|member| self.first_owed(member, next));
                 if updates.is_empty() {
                     return (Read::Again, owed);
@@ -69,7 +81,8 @@ impl State {
                 return (Read::Ready(Delivery::Updates(updates.into())), owed);
             }
             None => {
-                member.fetched = Some(Box::new(Behindhand { from, portion: None }));
+                let (asked, held) = oneshot::channel();
+                member.fetched = Some(Box::new(Behindhand { from, stage: Stage::Asked(held) }));
                 let wanted = Wanted {
                     from,
                     until,
@@ -77,7 +90,7 @@ impl State {
                     max_updates: PAGE_UPDATES,
                     max_bytes: PAGE_BYTES,
                 };
-                self.fetches.push(Fetch { key, id: member.subscriber.id, wanted });
+                self.fetches.push(Fetch { key, wanted, asked });
             }
         }
         (Read::Waiting, Some(from))
@@ -100,26 +113,31 @@ impl State {
         page: &Page,
         updates: Vec<LoggedUpdate>,
     ) -> Option<Waker> {
-        if page.epoch == self.tail.epoch() {
-            self.note_log_oldest(page.oldest);
+        // Of a log that is gone nothing is kept, nor for who is gone.
+        if fetch.asked.is_closed() {
+            return None;
         }
-        let from = fetch.wanted.from;
-        let is_of_this_log = page.epoch == self.tail.epoch();
-        let member = self.members.get(fetch.key).filter(|member| is_asking(member, fetch))?;
+        // What is not in the tail yet may be on its way into it.
+        self.note_log_oldest(page.oldest.min(self.tail.next()));
+        let member = self.members.get(fetch.key)?;
         let is_for_it = |update: &LoggedUpdate| {
             may_receive(&member.subscriber, update) && self.matches_any(member, update)
         };
         let updates: Vec<_> = updates.into_iter().filter(is_for_it).map(Arc::new).collect();
         let member = self.members.get_mut(fetch.key)?;
-        // Of a log that is gone nothing is kept: its cursor stands at the new one's beginning by now.
-        let portion = Some(Portioned { updates, next: page.next });
-        member.fetched = is_of_this_log.then(|| Box::new(Behindhand { from, portion }));
+        let stage = Stage::Came(Portioned { updates, next: page.next });
+        member.fetched = Some(Box::new(Behindhand { from: fetch.wanted.from, stage }));
         match &mut member.served {
             Served::Alone { waker, .. } => waker.take(),
             Served::InShard { shard, seat } => {
                 self.shards.get(*shard).and_then(|inbox| inbox.rouse(*seat, member.subscriber.id))
             }
         }
+    }
+
+    /// Whether a page leads a reader on.
+    fn is_of_use(&self, page: &Page, wanted: &Wanted) -> bool {
+        page.epoch == self.tail.epoch() && wanted.from < page.next.max(page.oldest)
     }
 
     /// Notes that the log behind the hub retains nothing before a seq, and lets go of it, too.
@@ -134,15 +152,6 @@ impl State {
         }
         self.replays.forget_before(self.tail.oldest());
     }
-}
-
-/// Whether a subscriber is still there and still waits for this.
-fn is_asking(member: &Member, fetch: &Fetch) -> bool {
-    member.subscriber.id == fetch.id
-        && member
-            .fetched
-            .as_ref()
-            .is_some_and(|known| known.from == fetch.wanted.from && known.portion.is_none())
 }
 
 /// The topics that a subscriber asks for, if it asks for nothing but topics.
@@ -162,25 +171,34 @@ impl Hub {
     }
 }
 
-/// Reads from the log, however long it is away, unless nobody waits for it any more.
-async fn run(hub: Arc<Inner>, fetch: Fetch) {
+/// Reads from the log, and leaves what came with who waits for it, unless nobody does any more.
+async fn run(hub: Arc<Inner>, mut fetch: Fetch) {
     let Some(behind) = &hub.behind else { return };
-    let page = loop {
-        match behind.read(fetch.wanted.clone()).await {
-            Ok(page) => break page,
-            Err(_away) => {
-                let is_asking = |member| is_asking(member, &fetch);
-                if !hub.state.lock().members.get(fetch.key).is_some_and(is_asking) {
-                    return;
-                }
-                tokio::time::sleep(RETRY).await;
-            }
-        }
+    let read = {
+        let mut reading = pin!(read(&hub, behind, &fetch.wanted));
+        let mut unwanted = pin!(fetch.asked.closed());
+        let either = poll_fn(|cx| match unwanted.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => reading.as_mut().poll(cx).map(Some),
+        });
+        either.await
     };
-    let mut page = page;
+    let Some(mut page) = read else { return };
     let epoch = page.epoch;
     let logged = std::mem::take(&mut page.updates);
     let updates = logged.into_iter().map(|logged| Behind::retained(epoch, logged)).collect();
     let woken = hub.state.lock().leave_page(&fetch, &page, updates);
     woken.into_iter().for_each(Waker::wake);
+}
+
+/// Reads from the log, however long it is away or is another one than the hub knows of yet.
+async fn read(hub: &Inner, behind: &Behind, wanted: &Wanted) -> Page {
+    loop {
+        if let Ok(page) = behind.read(wanted.clone()).await
+            && hub.state.lock().is_of_use(&page, wanted)
+        {
+            return page;
+        }
+        tokio::time::sleep(RETRY).await;
+    }
 }

@@ -206,7 +206,7 @@ impl Hub {
         );
         woken.into_iter().for_each(Waker::wake);
         let (key, resume) = opened?;
-        drop(self.publish_all(later));
+        self.announce(later);
         Ok(Subscription::new(self.clone(), key, subscriber, resume))
     }
 
@@ -270,7 +270,21 @@ impl Hub {
         }
         let Some(announcer) = &self.0.announcer else { return };
         // A closing hub takes no more updates; there is nobody left to tell then.
-        drop(self.publish_all(announcer.left(&member.subscriber)));
+        self.announce(announcer.left(&member.subscriber));
+    }
+}
+
+impl Hub {
+    /// Publishes what nobody waits for.
+    fn announce(&self, updates: Vec<Update>) {
+        if updates.is_empty() {
+            return;
+        }
+        let publishing = self.publish_all(updates);
+        if let Some(behind) = &self.0.behind {
+            // It is counted when it is known to be in the log.
+            behind.spawn(async move { drop(publishing.await) });
+        }
     }
 }
 

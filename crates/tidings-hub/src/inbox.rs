@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 
 use crate::index::NodeKey;
-use crate::position::Epoch;
+use crate::position::{Epoch, Position};
 use crate::shard::SeatKey;
 use crate::subscriber::SubscriberId;
 use crate::update::LoggedUpdate;
@@ -47,7 +47,10 @@ pub(crate) struct News {
     pub(crate) notices: Vec<Notice>,
     /// Once the shard is too far behind to be given each update: the first one of each node, none before those of
     /// `notices`. Whoever listens to such a node reads on from the log. So what waits is bounded.
-    pub(crate) overdue: HashMap<NodeKey, u64>,
+    pub(crate) overdue: HashMap<NodeKey, Position>,
+    /// Updates from this one on have left the log before they came: whoever is up to date until there reads on from the
+    /// log, which tells of them. None of `notices` came later.
+    pub(crate) skipped: Option<Position>,
     /// Another log has begun: whatever was handed over, all of it from this seq on is owed. What is noted above came later.
     pub(crate) anew: Option<(Epoch, u64)>,
     /// For whom something was read from the log behind the hub.
@@ -62,6 +65,7 @@ impl News {
     pub(crate) fn is_empty(&self) -> bool {
         self.notices.is_empty()
             && self.overdue.is_empty()
+            && self.skipped.is_none()
             && self.anew.is_none()
             && self.roused.is_empty()
             && self.ending.is_empty()
@@ -71,6 +75,7 @@ impl News {
     fn clear(&mut self) {
         self.notices.clear();
         self.overdue.clear();
+        self.skipped = None;
         self.anew = None;
         self.roused.clear();
         self.ending.clear();
@@ -95,8 +100,8 @@ impl Inbox {
         let mut contents = self.contents.lock();
         let Contents { news, bytes, waker } = &mut *contents;
         let is_full = news.notices.len() >= self.max_notices || *bytes >= self.max_bytes;
-        if is_full {
-            news.overdue.entry(node).or_insert(update.position.seq);
+        if is_full || news.skipped.is_some() {
+            news.overdue.entry(node).or_insert(update.position);
         } else {
             // It is noted for each of its nodes in turn.
             let is_new = news.notices.last().is_none_or(|last| !Arc::ptr_eq(&last.update, update));
@@ -113,8 +118,16 @@ impl Inbox {
         let mut contents = self.contents.lock();
         contents.news.notices.clear();
         contents.news.overdue.clear();
+        contents.news.skipped = None;
         contents.bytes = 0;
         contents.news.anew = Some((epoch, oldest));
+        contents.waker.take()
+    }
+
+    /// Notes that updates from this one on will not come. Gives whom to wake.
+    pub(crate) fn skip(&self, from: Position) -> Option<Waker> {
+        let mut contents = self.contents.lock();
+        contents.news.skipped.get_or_insert(from);
         contents.waker.take()
     }
 
@@ -168,7 +181,7 @@ mod tests {
     fn update(seq: u64, topics: &[&str]) -> Arc<LoggedUpdate> {
         let epoch = "abcdefgh".parse().unwrap();
         Arc::new(LoggedUpdate {
-            position: crate::Position { epoch, seq },
+            position: Position { epoch, seq },
             id: tidings_wire::EventId::default(),
             frame: bytes::Bytes::from_static(&[0; 100]),
             logged_at: tokio::time::Instant::now(),
@@ -193,7 +206,8 @@ mod tests {
         let mut news = News::default();
         assert!(inbox.take(&mut news, Waker::noop()));
         let notices = news.notices.iter().map(|n| (n.update.position.seq, n.node)).collect();
-        let mut overdue: Vec<_> = news.overdue.into_iter().collect();
+        let first = |(node, at): (NodeKey, Position)| (node, at.seq);
+        let mut overdue: Vec<_> = news.overdue.into_iter().map(first).collect();
         overdue.sort_unstable();
         (notices, overdue)
     }

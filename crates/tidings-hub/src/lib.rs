@@ -12,6 +12,7 @@ mod behind;
 mod close;
 mod config;
 mod digest;
+mod elsewhere;
 mod ending;
 mod error;
 mod fetch;

@@ -35,7 +35,11 @@ impl<T: Unpin> Future for Publishing<T> {
         match &mut self.0 {
             // Polled again after its end: as with any future, nothing more comes.
             Stage::Done(result) => result.take().map_or(Poll::Pending, Poll::Ready),
-            Stage::Later(result) => result.as_mut().poll(cx),
+            Stage::Later(result) => {
+                let result = std::task::ready!(result.as_mut().poll(cx));
+                self.0 = Stage::Done(None);
+                Poll::Ready(result)
+            }
         }
     }
 }

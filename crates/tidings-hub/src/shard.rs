@@ -348,7 +348,9 @@ impl<C> Shard<C> {
 
     /// Puts the cursor of a subscription back to an update that it has read and that its carrier did not take.
     pub fn put_back(&mut self, key: SeatKey, refused: Position) {
-        if let Some(seat) = self.seats.get_mut(key) {
+        // One of a log that is lost since then is lost with it.
+        let seat = self.seats.get_mut(key).filter(|seat| seat.epoch == refused.epoch);
+        if let Some(seat) = seat {
             seat.is_behind = true;
             seat.owed = Some(refused.seq);
         }
@@ -382,19 +384,20 @@ impl<C> Shard<C> {
         false
     }
 
-    /// Lets all who listen to a node with overdue updates read on from the log. The first of those may not be for them: if
+    /// Lets all who may be owed what was skipped, or listen to a node with overdue updates, read on from the log. The first of those may not be for them: if
     /// the log has let go of it before they read, they are told a gap that may have cost them nothing.
     fn rouse_overdue(&mut self) {
-        for (node, seq) in self.news.overdue.drain() {
+        if let Some(from) = self.news.skipped.take() {
+            for (key, seat) in &mut self.seats {
+                seat.owe(key, from, &mut self.roused);
+            }
+        }
+        for (node, first) in self.news.overdue.drain() {
             let row = self.rows.get(&node);
             for &key in row.into_iter().flatten() {
-                let Some(seat) = self.seats.get_mut(key) else { continue };
-                if !seat.is_behind {
-                    seat.is_behind = true;
-                    self.roused.push(key);
+                if let Some(seat) = self.seats.get_mut(key) {
+                    seat.owe(key, first, &mut self.roused);
                 }
-                let from = seq.max(seat.through.saturating_add(1));
-                seat.owed = Some(seat.owed.map_or(from, |owed| owed.min(from)));
             }
         }
     }
@@ -425,16 +428,22 @@ impl<C> Shard<C> {
     /// Puts everybody's cursor to the beginning of another log, if one has begun.
     fn begin_anew(&mut self) {
         let Some((epoch, oldest)) = self.news.anew.take() else { return };
+        let mut state = self.hub.lock();
         for (key, seat) in &mut self.seats {
-            // Not who has come since then, nor who has only its end to read.
-            if seat.epoch == epoch || seat.ends_at_once {
+            // Who has come since then was told.
+            if seat.epoch == epoch {
                 continue;
             }
             seat.epoch = epoch;
+            // One that has only its end to read may have tried to meanwhile.
+            self.roused.push(key);
+            if seat.through == u64::MAX {
+                continue;
+            }
             seat.through = oldest - 1;
             seat.owed = Some(oldest);
             seat.is_behind = true;
-            self.roused.push(key);
+            state.lose_all(seat.subscription.key(), oldest);
         }
     }
 
@@ -464,6 +473,20 @@ impl<C> Shard<C> {
 }
 
 impl<C> Seat<C> {
+    /// Owes it what comes from an update on that it does not have.
+    fn owe(&mut self, key: SeatKey, first: Position, roused: &mut Vec<SeatKey>) {
+        // What was noted before another log began is nothing to who has come since then.
+        if first.epoch != self.epoch {
+            return;
+        }
+        if !self.is_behind {
+            self.is_behind = true;
+            roused.push(key);
+        }
+        let from = first.seq.max(self.through.saturating_add(1));
+        self.owed = Some(self.owed.map_or(from, |owed| owed.min(from)));
+    }
+
     /// Has nothing more to read from the log.
     fn rest(&mut self) -> Next {
         self.is_behind = false;
@@ -493,8 +516,12 @@ fn vacate<C>(
 impl Plan {
     /// Plans to hand an update to a subscription, once, unless it is not for it or it reads on from the log.
     fn add<C>(&mut self, key: SeatKey, seat: &mut Seat<C>, update: &LoggedUpdate) {
-        let seq = update.position.seq;
-        if seq <= seat.through || !may_receive(seat.subscription.subscriber(), update) {
+        let Position { epoch, seq } = update.position;
+        // What came before another log began is nothing to who has come since then.
+        if epoch != seat.epoch
+            || seq <= seat.through
+            || !may_receive(seat.subscription.subscriber(), update)
+        {
             return;
         }
         seat.through = seq;

@@ -24,6 +24,7 @@ use crate::inbox::Inbox;
 use crate::index::{Index, NodeKey, ShardKey, SubscriberKey};
 use crate::position::{Epoch, Position};
 use crate::replays::Replays;
+use crate::resuming::Placed;
 use crate::selector::{Kind, Selector};
 use crate::served::{Seated, Served};
 use crate::shard::SeatKey;
@@ -217,7 +218,11 @@ impl State {
     /// Lets go of what the retention no longer keeps. There is no timer: whoever publishes, subscribes or looks does it.
     pub(crate) fn evict(&mut self, now: Instant) {
         let oldest = self.tail.oldest();
-        while let Some(entry) = self.tail.evict(now, self.index.retained_bytes()) {
+        // The newest one stays for as long as the log behind the hub has it: its id is asked for.
+        let least = usize::from(self.log_oldest.is_some());
+        while self.tail.len() > least
+            && let Some(entry) = self.tail.evict(now, self.index.retained_bytes())
+        {
             self.index.evict(&entry);
         }
         if self.tail.oldest() > oldest {
@@ -231,7 +236,7 @@ impl State {
     pub(crate) fn subscribe(
         &mut self,
         subscriber: Arc<Subscriber>,
-        (start, found): (Start, Option<Found>),
+        (start, placed): (Start, Option<Placed>),
         announcements: Vec<Update>,
         now: Instant,
         woken: &mut Vec<Waker>,
@@ -241,7 +246,7 @@ impl State {
         }
         self.evict(now);
         self.admission.admit(&subscriber, &self.index, &self.config.limits)?;
-        let (resume, from, gap) = self.resolve(start, found, &subscriber);
+        let (resume, from, gap) = self.resolve(start, placed, &subscriber);
         let key = self.members.vacant_key();
         let places = self.enter(key, &subscriber);
         let is_template = |selector: &&Selector| selector.kind() == Kind::Template;
@@ -270,11 +275,11 @@ impl State {
     }
 
     /// Where a subscription begins: what it is told, from which update on it is owed what matches, and what is lost.
-    /// `found` is where the log behind the hub says the id is; without it the tail is asked.
+    /// `placed` is where the log behind the hub says the id is; without it the tail is asked.
     fn resolve(
         &self,
         start: Start,
-        found: Option<Found>,
+        placed: Option<Placed>,
         subscriber: &Subscriber,
     ) -> (Resume, Option<u64>, Option<Gap>) {
         let oldest = self.oldest();
@@ -292,8 +297,11 @@ impl State {
             before: self.tail.position(from - 1),
             missed,
         };
-        let found =
-            found.unwrap_or_else(|| self.tail.find(&id, scope, &subscriber.selectors, oldest));
+        // Another log may have begun since that was asked.
+        let found = placed.filter(|placed| placed.epoch == self.tail.epoch()).map_or_else(
+            || self.tail.find(&id, scope, &subscriber.selectors, oldest),
+            |placed| placed.found,
+        );
         match found {
             // The log may have moved on since it was asked.
             Found::From(from) if from < oldest => {
@@ -439,6 +447,14 @@ impl State {
         }
     }
 
+    /// Owes a subscriber all of another log, from `oldest` on, and tells it so.
+    pub(crate) fn lose_all(&mut self, key: SubscriberKey, oldest: u64) {
+        let before = self.tail.position(oldest - 1);
+        if let Some(member) = self.members.get_mut(key) {
+            member.lose_all(before);
+        }
+    }
+
     /// Lets up to `count` subscriptions end, each once it has what it is owed.
     pub(crate) fn close_some(&mut self, count: usize, reason: CloseReason) -> Closing {
         let open = self.members.iter_mut().filter(|(_, member)| member.closed.is_none());
@@ -458,16 +474,27 @@ impl State {
 }
 
 impl Member {
-    /// Its log is gone: all of another one is owed from `oldest` on, after a gap.
-    pub(crate) fn lose_all(&mut self, before: Position, oldest: u64) {
+    /// Begins with another log, unless it has only its end to read. One in a shard does so when the shard knows, which has
+    /// its cursor. Gives whom to wake.
+    pub(crate) fn begin_anew(&mut self, before: Position) -> Option<Waker> {
         self.fetched = None;
+        let has_all = self.closed.is_some() && self.gap.is_none() && self.served.owed().is_none();
+        if has_all || matches!(self.served, Served::InShard { .. }) {
+            return None;
+        }
+        self.lose_all(before);
+        self.served.rouse()
+    }
+
+    /// Its log is gone: all of another one is owed from after `before` on, after a gap.
+    fn lose_all(&mut self, before: Position) {
         if self.at_once != AtOnce::No {
             return;
         }
         let last_event_id = self.gap.take().and_then(|gap| gap.last_event_id);
         self.gap = Some(Gap { last_event_id, before, missed: None });
         if let Served::Alone { owed, .. } = &mut self.served {
-            *owed = Some(oldest);
+            *owed = Some(before.seq + 1);
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The settings of the HTTP edge, checked and typed.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use tidings_store::Bus;
 
 use crate::address::TrustedProxies;
 use crate::auth::AuthConfig;
@@ -31,12 +34,15 @@ pub struct ServerConfig {
     pub dashboard: bool,
     /// Event streams of an existing backend that are relayed.
     pub relays: Vec<RelayConfig>,
+    /// How the hub talks to the others that share its log, so that the limit per user, calls that end streams and the list
+    /// of active subscriptions hold across all of them; `None` for a hub that is alone.
+    pub bus: Option<Arc<dyn Bus>>,
 }
 
 impl Default for ServerConfig {
     /// For a host program: nobody may subscribe or publish but whom the host vouches for with an
     /// [`Identity`](crate::auth::Identity); no other origins, no trusted proxies, 110,000 connections, a drain of 10 s,
-    /// neither the list of subscriptions nor the dashboard.
+    /// neither the list of subscriptions nor the dashboard, and no other hubs.
     ///
     /// ```
     /// use std::time::Duration;
@@ -59,6 +65,7 @@ impl Default for ServerConfig {
             subscriptions: false,
             dashboard: false,
             relays: Vec::new(),
+            bus: None,
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Ending streams at once: those of a user, those of a session, or one.
 
-use tidings_hub::{CloseReason, Subscriber, SubscriberId};
+use tidings_hub::{CloseReason, Hub, Subscriber, SubscriberId};
 use tokio::time::{sleep, timeout};
 use tracing::info;
 
-use crate::auth::kicks::Kicked;
+use crate::auth::kicks::{Kicked, Kicks};
+use crate::bodies::Bodies;
+use crate::cluster::Answers;
 use crate::connection::Fate;
 use crate::script::GRACE;
 use crate::server::Server;
@@ -32,7 +34,15 @@ impl Whom {
         }
     }
 
-    /// What goes for those who come back, too: what was found out about them before counts no longer.
+    /// Notes that what was found out about them before counts no longer. It comes before the ending of their streams, so
+    /// that a stream that is not open yet finds it, and one that is open is found.
+    pub(crate) fn note(&self, kicks: &Kicks) {
+        if let Some(kicked) = self.kicked() {
+            kicks.note(kicked);
+        }
+    }
+
+    /// What goes for those who come back, too.
     fn kicked(&self) -> Option<Kicked> {
         match self {
             Self::User(user) => Some(Kicked::User(user.clone())),
@@ -51,6 +61,9 @@ impl Server {
     /// HTTP/2 with all its streams. Of a user or a session also those requests are refused that came before this call: who
     /// was just being let in, or publishes. A browser whose stream ends comes back, and it is the host, the application or
     /// the token that then says whether it may.
+    ///
+    /// With a [`bus`](crate::ServerConfig::bus) all that holds at the other hubs, too, when they have answered. It waits
+    /// for them for 4 s at the most; the log names one that has not answered.
     ///
     /// It waits for as long as whoever serves a stream does not ask for more of its body. In a host program that may be as
     /// long as a client takes no bytes: give it a time limit.
@@ -74,37 +87,62 @@ impl Server {
     /// # Ok(()) }
     /// ```
     pub async fn end_streams(&self, whom: Whom) -> usize {
-        let shared = &self.0;
-        // Before anything else: a stream that is not open yet finds it here, one that is open is found below.
-        if let Some(kicked) = whom.kicked() {
-            shared.authenticator.kicks().note(kicked);
-        }
-        let mut ended: Vec<SubscriberId> = Vec::new();
-        let mut fates: Vec<Fate> = Vec::new();
-        let mut ending = shared.hub.end_at_once(
-            |subscriber| {
-                let is_meant = whom.is(subscriber);
-                if is_meant {
-                    ended.push(subscriber.id);
-                    fates.extend(shared.bodies.fate(subscriber.id));
-                }
-                is_meant
-            },
-            CloseReason::Kicked,
-        );
-        if timeout(GRACE, ending.told()).await.is_err() {
-            let open = ended.iter().filter_map(|subscriber| shared.bodies.fate(*subscriber));
-            open.for_each(|fate| fate.cut(CloseReason::Kicked));
-            ending.told().await;
-        }
-        // What was given to them last may be more than their clients take. They have a moment: others may be on the same
-        // connection.
-        if fates.iter().any(Fate::is_stalled) {
-            sleep(GRACE).await;
-            let stalled = fates.iter().filter(|fate| fate.is_stalled());
-            stalled.for_each(|fate| fate.cut(CloseReason::Kicked));
-        }
-        info!(closed = ending.count(), "ended the streams of somebody who was thrown out");
-        ending.count()
+        self.end_everywhere(whom).await.closed
     }
+
+    /// Ends streams here and at the other hubs that share the log.
+    pub(crate) async fn end_everywhere(&self, whom: Whom) -> Ended {
+        let shared = &self.0;
+        whom.note(shared.authenticator.kicks());
+        let here = end_here(&shared.hub, &shared.bodies, &whom);
+        let elsewhere = async {
+            match &shared.cluster {
+                Some(cluster) => cluster.end_streams(whom.clone()).await,
+                None => Answers::default(),
+            }
+        };
+        let (here, elsewhere) = tokio::join!(here, elsewhere);
+        let closed = here.saturating_add(usize::try_from(elsewhere.count).unwrap_or(usize::MAX));
+        Ended { closed, missing: elsewhere.missing.iter().map(ToString::to_string).collect() }
+    }
+}
+
+/// Streams that were ended here and at other hubs.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// How many there were.
+    pub(crate) closed: usize,
+    /// The other hubs that have not said that they have ended theirs.
+    pub(crate) missing: Vec<String>,
+}
+
+/// Ends this hub's streams.
+pub(crate) async fn end_here(hub: &Hub, bodies: &Bodies, whom: &Whom) -> usize {
+    let mut ended: Vec<SubscriberId> = Vec::new();
+    let mut fates: Vec<Fate> = Vec::new();
+    let mut ending = hub.end_at_once(
+        |subscriber| {
+            let is_meant = whom.is(subscriber);
+            if is_meant {
+                ended.push(subscriber.id);
+                fates.extend(bodies.fate(subscriber.id));
+            }
+            is_meant
+        },
+        CloseReason::Kicked,
+    );
+    if timeout(GRACE, ending.told()).await.is_err() {
+        let open = ended.iter().filter_map(|subscriber| bodies.fate(*subscriber));
+        open.for_each(|fate| fate.cut(CloseReason::Kicked));
+        ending.told().await;
+    }
+    // What was given to them last may be more than their clients take. They have a moment: others may be on the same
+    // connection.
+    if fates.iter().any(Fate::is_stalled) {
+        sleep(GRACE).await;
+        let stalled = fates.iter().filter(|fate| fate.is_stalled());
+        stalled.for_each(|fate| fate.cut(CloseReason::Kicked));
+    }
+    info!(closed = ending.count(), "ended the streams of somebody who was thrown out");
+    ending.count()
 }

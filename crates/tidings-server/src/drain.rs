@@ -61,6 +61,14 @@ impl Server {
                 warn!(streams, "the drain time is over: streams are left whose clients take no bytes");
             }
         }
+        self.leave().await;
+    }
+
+    /// Tells the other hubs that share the log that this one goes.
+    pub(crate) async fn leave(&self) {
+        if let Some(cluster) = &self.0.cluster {
+            cluster.leave().await;
+        }
     }
 
     /// Takes no new streams and updates from now on.

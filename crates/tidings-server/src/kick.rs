@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::auth::kicks::MAX_NAME_BYTES;
 use crate::body::Body;
-use crate::disconnect::Whom;
+use crate::disconnect::{Ended, Whom};
 use crate::server::Server;
 
 const KICK: &str = "/kick";
@@ -38,9 +38,16 @@ pub(crate) async fn answer(request: &Parts, server: &Server, hub: &Handle) -> Re
         Err(refusal) => return refusal.respond(),
     };
     let server = server.clone();
-    let ending = hub.spawn(async move { server.end_streams(whom).await });
+    let ending = hub.spawn(async move { server.end_everywhere(whom).await });
     match timeout(PATIENCE, ending).await {
-        Ok(Ok(closed)) => {
+        Ok(Ok(Ended { missing, closed })) if !missing.is_empty() => text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!(
+                "streams that have ended: {closed}; hubs that have not answered, as each names itself in its log: {}; ask again: one that is down is forgotten within 10 s\n",
+                missing.join(" ")
+            ),
+        ),
+        Ok(Ok(Ended { closed, .. })) => {
             let mut response = Response::new(format!("{{\"closed\":{closed}}}\n").into());
             let json = HeaderValue::from_static("application/json");
             response.headers_mut().insert(CONTENT_TYPE, json);
@@ -111,7 +118,7 @@ fn read(request: &Parts) -> Result<Whom, Refused> {
     if is_name { Ok(whom(name.into_owned())) } else { Err(usage) }
 }
 
-fn text(status: StatusCode, body: &'static str) -> Response<Body> {
+fn text(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response

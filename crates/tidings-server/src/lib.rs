@@ -19,6 +19,7 @@ mod announce;
 pub mod auth;
 mod bodies;
 mod body;
+mod cluster;
 mod compact;
 mod config;
 mod connection;

@@ -32,6 +32,8 @@ pub(crate) struct Metrics {
     resumes: Family<OutcomeLabel, Counter>,
     upstreams: Gauge,
     upstream_failures: Family<ReasonLabel, Counter>,
+    nodes: Gauge,
+    messages_refused: Counter,
     hub: HubFigures,
 }
 
@@ -78,11 +80,14 @@ impl Metrics {
             resumes: Family::default(),
             upstreams: Gauge::default(),
             upstream_failures: Family::default(),
+            nodes: Gauge::default(),
+            messages_refused: Counter::default(),
             hub: HubFigures::default(),
         };
         metrics.register_streams();
         metrics.register_updates();
         metrics.register_relays();
+        metrics.register_cluster();
         // A reason that has not occurred yet reads 0, so that a rate over it has a beginning.
         for reason in CloseReason::ALL {
             drop(metrics.closed.get_or_create(&ReasonLabel { reason: reason.as_str() }));
@@ -156,6 +161,20 @@ impl Metrics {
         );
     }
 
+    fn register_cluster(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "cluster_hubs",
+            "Hubs that share the log and were heard of lately, this one among them",
+            self.nodes.clone(),
+        );
+        registry.register(
+            "cluster_messages_refused",
+            "Messages of other hubs that were not understood, or asked for too much",
+            self.messages_refused.clone(),
+        );
+    }
+
     /// The text for Prometheus (`OpenMetrics` 1.0), with what the hub holds.
     pub(crate) fn text(&self, stats: &Stats) -> Result<String, fmt::Error> {
         set(&self.hub.published, stats.published);
@@ -180,6 +199,15 @@ impl Metrics {
 
     pub(crate) fn upstream_failed(&self, reason: &'static str) {
         self.upstream_failures.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// So many hubs share the log, this one among them.
+    pub(crate) fn nodes(&self, count: usize) {
+        self.nodes.set(gauge(count));
+    }
+
+    pub(crate) fn message_refused(&self) {
+        self.messages_refused.inc();
     }
 
     pub(crate) fn stream_opened(&self, resume: Resume) {

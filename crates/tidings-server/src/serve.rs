@@ -74,6 +74,7 @@ impl Server {
             }
             pulse.set_ready(false);
             edge.drain(&acceptor).await;
+            self.leave().await;
         };
         tokio::select! {
             () = run => Ok(()),

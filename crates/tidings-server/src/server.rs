@@ -20,6 +20,7 @@ use crate::auth::kicks::{Moment, Standing};
 use crate::auth::{AuthError, Authenticator, Identity, Role};
 use crate::bodies::Bodies;
 use crate::body::Body;
+use crate::cluster::{Cluster, Local};
 use crate::config::ServerConfig;
 use crate::connection::Fate;
 use crate::cors::Cors;
@@ -48,11 +49,16 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) bodies: Arc<Bodies>,
     pub(crate) relays: Relays,
+    /// The other hubs that share the log, where it is shared.
+    pub(crate) cluster: Option<Cluster>,
     pub(crate) started_at: Instant,
 }
 
 impl Server {
     /// Makes a hub with an empty log, and its edge.
+    ///
+    /// With a [`bus`](ServerConfig::bus) it joins the other hubs, and must be called within a tokio runtime that goes on
+    /// for as long as the server does.
     ///
     /// It waits for nothing but key sets ([`KeySource::JwksUrl`](crate::auth::KeySource::JwksUrl)), which it fetches once;
     /// those of a server that does not answer are fetched later.
@@ -92,22 +98,32 @@ impl Server {
         let relays = Relays::new(std::mem::take(&mut config.relays)).map_err(StartError::Relay)?;
         let announcer =
             config.subscriptions.then(|| Box::new(PresenceAnnouncer) as Box<dyn Announcer>);
-        let hub = match log {
-            Some(log) => Hub::open(log, hub_config, announcer).await.map_err(StartError::Log)?,
-            None => {
-                let epoch = Epoch::random().map_err(StartError::Randomness)?;
-                Hub::new(epoch, hub_config, announcer)
-            }
+        let hub = if let Some(log) = log {
+            Hub::open(log, hub_config, announcer).await.map_err(StartError::Log)?
+        } else {
+            let epoch = Epoch::random().map_err(StartError::Randomness)?;
+            Hub::new(epoch, hub_config, announcer)
         };
+        let (metrics, bodies) = (Arc::new(Metrics::new()), Arc::<Bodies>::default());
+        let local = || Local {
+            hub: hub.clone(),
+            bodies: Arc::clone(&bodies),
+            kicks: Arc::clone(authenticator.kicks()),
+            metrics: Arc::clone(&metrics),
+            shows_subscriptions: config.subscriptions,
+        };
+        let join = |bus| Cluster::join(bus, local()).map_err(StartError::Randomness);
+        let cluster = config.bus.clone().map(join).transpose()?;
         Ok(Self(Arc::new(Shared {
             hub,
             hub_config,
             config,
             authenticator,
             cors,
-            metrics: Arc::new(Metrics::new()),
-            bodies: Arc::default(),
+            metrics,
+            bodies,
             relays,
+            cluster,
             started_at: Instant::now(),
         })))
     }

@@ -8,6 +8,9 @@ use crate::mercure::{EARLIEST, presence};
 use crate::reject::Refusal;
 use crate::server::Call;
 
+/// How many other hubs have not said who is subscribed there; absent when all have.
+const MISSING_HUBS: HeaderName = HeaderName::from_static("x-tidings-missing-hubs");
+
 /// Answers for the whole list, for one selector (`/{topic}`), or for one subscription (`/{topic}/{subscriber}`).
 pub(crate) async fn answer(call: &Call<'_>, rest: &str) -> Result<Response<Body>, Refusal> {
     let shared = call.shared();
@@ -37,14 +40,30 @@ pub(crate) async fn answer(call: &Call<'_>, rest: &str) -> Result<Response<Body>
         return Ok(document(StatusCode::NOT_MODIFIED, etag, Vec::new()));
     }
     let mut found =
-        presence::documents(&shared.hub.subscribers(), topic.as_deref(), subscriber.as_deref());
+        presence::open(&shared.hub.subscribers(), topic.as_deref(), subscriber.as_deref());
+    let mut missing = 0;
+    // A subscriber is at one hub.
+    if let Some(cluster) = &shared.cluster
+        && (subscriber.is_none() || found.is_empty())
+    {
+        let elsewhere = cluster.subscriptions(topic.as_deref(), subscriber.as_deref()).await;
+        found.extend(elsewhere.open);
+        missing = elsewhere.missing.len();
+    }
     let body = if subscriber.is_some() {
         let only = found.pop().ok_or(Refusal::NotFound)?;
+        missing = 0;
         presence::single(only, last_event_id)
     } else {
         presence::collection(path, last_event_id, found)
     };
-    Ok(document(StatusCode::OK, etag, body))
+    if missing == 0 {
+        return Ok(document(StatusCode::OK, etag, body));
+    }
+    // Without the tag: the list may be another the next time, though nothing was published.
+    let mut response = document(StatusCode::OK, None, body);
+    response.headers_mut().insert(MISSING_HUBS, HeaderValue::from(missing));
+    Ok(response)
 }
 
 fn document(status: StatusCode, etag: Option<HeaderValue>, body: Vec<u8>) -> Response<Body> {

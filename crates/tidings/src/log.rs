@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use tidings_hub::Log;
 use tidings_store::disk::{DiskConfig, DiskLog};
 use tidings_store::nats::{NatsConfig, NatsLog};
-use tidings_store::redis::{RedisConfig, RedisLog};
+use tidings_store::redis::{RedisBus, RedisConfig, RedisLog};
 use tidings_store::{Bus, Retention};
 use tracing::info;
 
@@ -49,8 +49,9 @@ pub(crate) async fn open(config: &LogConfig) -> anyhow::Result<Opened> {
                 wait_replicas: *wait_replicas,
                 ..RedisConfig::new(url)
             };
-            let log = RedisLog::connect(config).await.context("cannot open the log")?;
-            Ok(Opened { log: Some(Arc::new(log)), bus: None })
+            let log = RedisLog::connect(config.clone()).await.context("cannot open the log")?;
+            let bus = RedisBus::connect(config).await.context("cannot reach the other hubs")?;
+            Ok(Opened { log: Some(Arc::new(log)), bus: Some(Arc::new(bus)) })
         }
         Store::Nats { engine, replicas } => {
             let Engine { url, name, credentials_file, ca_file } = engine.clone();

@@ -102,7 +102,8 @@ async fn run(config: Config, demo: Option<Demo>) -> anyhow::Result<()> {
     // Best effort: where it is refused, the limit stays as it was.
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default();
     let Opened { log, bus } = log::open(&config.log).await?;
-    let (hub_config, server_config) = (hub_config(&config), server_config(&config)?);
+    let hub_config = hub_config(&config);
+    let server_config = ServerConfig { bus, ..server_config(&config)? };
     let server = match log {
         Some(log) => Server::open(log, hub_config, server_config).await,
         None => Server::new(hub_config, server_config).await,
@@ -251,6 +252,7 @@ fn server_config(config: &Config) -> anyhow::Result<ServerConfig> {
         subscriptions: config.subscriptions,
         dashboard: config.dashboard,
         relays: config.relays.iter().map(relay::config).collect::<Result<_, _>>()?,
+        bus: None,
     })
 }
 

@@ -13,7 +13,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("tidings-example-actix-web", &["tidings-hub", "tidings-server"]),
     ("tidings-example-axum", &["tidings-hub", "tidings-server"]),
     ("tidings-hub", &["tidings-wire"]),
-    ("tidings-server", &["tidings-hub", "tidings-wire"]),
+    ("tidings-server", &["tidings-hub", "tidings-store", "tidings-wire"]),
     ("tidings-store", &["tidings-hub"]),
     ("tidings-wire", &[]),
     ("xtask", &[]),

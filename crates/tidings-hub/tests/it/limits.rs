@@ -62,6 +62,39 @@ fn one_user_has_no_more_streams_than_it_may() {
 }
 
 #[test]
+fn what_a_user_has_elsewhere_counts_too() {
+    let hub = hub_limited(Limits { per_user: Some(3), ..NONE });
+    hub.add_elsewhere([("ann".into(), 2)]);
+    let first = hub.subscribe(of_user("ann"), Start::Live).now().unwrap();
+    let error = SubscribeError::UserFull { limit: 3 };
+    assert_eq!(refusal(&hub, of_user("ann")), Some(error.clone()));
+    assert_eq!(refusal(&hub, of_user("bob")), None);
+    hub.add_elsewhere([("ann".into(), -1)]);
+    assert_eq!(refusal(&hub, of_user("ann")), None);
+    hub.add_elsewhere([("ann".into(), 1)]);
+    assert_eq!(refusal(&hub, of_user("ann")), Some(error));
+    drop(first);
+    assert_eq!(refusal(&hub, of_user("ann")), None);
+}
+
+#[test]
+fn whose_count_has_changed_is_told_once() {
+    let hub = roomy_hub();
+    let first = hub.subscribe(of_user("ann"), Start::Live).now().unwrap();
+    assert_eq!(hub.changed_users(), Some(vec![]), "nobody had asked yet");
+    assert_eq!(hub.users(), [("ann".into(), 1)]);
+    let second = hub.subscribe(of_user("ann"), Start::Live).now().unwrap();
+    drop(hub.subscribe(of_user("bob"), Start::Live).now().unwrap());
+    let nobody = hub.subscribe(subscriber(&["a"]), Start::Live).now().unwrap();
+    let mut changed = hub.changed_users().unwrap();
+    changed.sort();
+    assert_eq!(changed, [("ann".into(), 2), ("bob".into(), 0)]);
+    assert_eq!(hub.changed_users(), Some(vec![]));
+    drop((first, second, nobody));
+    assert_eq!(hub.changed_users(), Some(vec![("ann".into(), 0)]));
+}
+
+#[test]
 fn one_address_has_no_more_streams_than_it_may() {
     let limits = Limits { per_address: Some(1), ..NONE };
     let error = SubscribeError::AddressFull { limit: 1 };

@@ -8,6 +8,7 @@
 
 mod allocation;
 mod batch;
+mod behind;
 mod close;
 mod cost;
 mod ending;

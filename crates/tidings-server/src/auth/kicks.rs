@@ -55,6 +55,13 @@ impl Kicks {
         remembered.count += 1;
     }
 
+    /// Somebody may have been thrown out without this hub's knowing: nothing from before counts any longer.
+    pub(crate) fn forget(&self) {
+        let mut remembered = self.0.lock();
+        remembered.last.clear();
+        remembered.count += 1;
+    }
+
     /// Whether this user or session was thrown out since then, or may have been.
     pub(crate) fn concern(&self, since: Moment, user: Option<&str>, session: Option<&str>) -> bool {
         let remembered = self.0.lock();
@@ -116,6 +123,19 @@ mod tests {
         assert!(!kicks.concern(between, Some("1"), Some("ann")), "a user is no session");
         assert!(!kicks.concern(kicks.now(), Some("ann"), Some("1")));
         assert!(!kicks.concern(before, None, None));
+    }
+
+    #[test]
+    fn where_a_kick_may_have_been_missed_nothing_from_before_counts() {
+        let kicks = Kicks::default();
+        let before = kicks.now();
+        kicks.note(Kicked::User("ben".to_owned()));
+        kicks.forget();
+        assert!(kicks.concern(before, Some("ann"), None));
+        let after = kicks.now();
+        kicks.note(Kicked::User("ben".to_owned()));
+        assert!(kicks.concern(before, Some("ann"), None));
+        assert!(!kicks.concern(after, Some("ann"), None));
     }
 
     #[test]

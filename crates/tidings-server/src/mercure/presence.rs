@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use tidings_hub::{Announcer, Selector, Subscriber, Update};
 
 use super::{CONTEXT, SUBSCRIPTIONS_PATH};
+use crate::cluster::OpenSubscription;
 
 /// All but what a template's variable leaves as it is (RFC 6570, 3.2.2).
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -29,7 +30,8 @@ impl Announcer for PresenceAnnouncer {
 
 fn announcements(subscriber: &Subscriber, active: bool) -> Vec<Update> {
     let announcement = |selector: &Selector| {
-        let document = SubscriptionDocument::new(subscriber, selector, active).with_context();
+        let open = open_subscription(subscriber, selector);
+        let document = SubscriptionDocument::new(open, active).with_context();
         let data = serde_json::to_string_pretty(&document).ok()?;
         // Not the document's id for the event's: beginning and end of a subscription share it, and an event's id is a
         // place in the log.
@@ -40,7 +42,7 @@ fn announcements(subscriber: &Subscriber, active: bool) -> Vec<Update> {
 
 /// One selector of one subscription.
 #[derive(Debug, Serialize)]
-pub(crate) struct SubscriptionDocument {
+struct SubscriptionDocument {
     #[serde(rename = "@context", skip_serializing_if = "Option::is_none")]
     context: Option<&'static str>,
     id: String,
@@ -56,17 +58,16 @@ pub(crate) struct SubscriptionDocument {
 }
 
 impl SubscriptionDocument {
-    fn new(subscriber: &Subscriber, selector: &Selector, active: bool) -> Self {
-        let id = subscriber.id.to_string();
-        let payload = subscriber.payload.as_ref();
+    fn new(open: OpenSubscription, active: bool) -> Self {
+        let OpenSubscription { subscriber, topic, payload } = open;
         Self {
             context: None,
-            id: format!("{SUBSCRIPTIONS_PATH}/{}/{}", escape(selector.as_str()), escape(&id)),
+            id: format!("{SUBSCRIPTIONS_PATH}/{}/{}", escape(&topic), escape(&subscriber)),
             kind: "Subscription",
-            subscriber: id,
-            topic: selector.as_str().to_owned(),
+            subscriber,
+            topic,
             active,
-            payload: payload.and_then(|json| RawValue::from_string(json.to_string()).ok()),
+            payload: payload.and_then(|json| RawValue::from_string(json).ok()),
             last_event_id: None,
         }
     }
@@ -76,26 +77,34 @@ impl SubscriptionDocument {
     }
 }
 
-/// The documents of open subscriptions to one selector, or to any.
-pub(crate) fn documents(
+/// The open subscriptions to one selector, or to any, of one subscriber, or of any.
+pub(crate) fn open(
     subscribers: &[Arc<Subscriber>],
     topic: Option<&str>,
     subscriber: Option<&str>,
-) -> Vec<SubscriptionDocument> {
+) -> Vec<OpenSubscription> {
     subscribers
         .iter()
         .filter(|open| subscriber.is_none_or(|wanted| open.id.to_string() == wanted))
         .flat_map(|open| open.selectors.iter().map(move |selector| (open, selector)))
         .filter(|(_, selector)| topic.is_none_or(|wanted| selector.as_str() == wanted))
-        .map(|(open, selector)| SubscriptionDocument::new(open, selector, true))
+        .map(|(open, selector)| open_subscription(open, selector))
         .collect()
+}
+
+fn open_subscription(subscriber: &Subscriber, selector: &Selector) -> OpenSubscription {
+    OpenSubscription {
+        subscriber: subscriber.id.to_string(),
+        topic: selector.as_str().to_owned(),
+        payload: subscriber.payload.as_deref().map(str::to_owned),
+    }
 }
 
 /// The list of open subscriptions.
 pub(crate) fn collection(
     request_uri: &str,
     last_event_id: &str,
-    subscriptions: Vec<SubscriptionDocument>,
+    open: Vec<OpenSubscription>,
 ) -> Vec<u8> {
     #[derive(Serialize)]
     struct Collection<'a> {
@@ -113,15 +122,16 @@ pub(crate) fn collection(
         id: request_uri,
         kind: "Subscriptions",
         last_event_id,
-        subscriptions,
+        subscriptions: open.into_iter().map(|open| SubscriptionDocument::new(open, true)).collect(),
     };
     serde_json::to_vec_pretty(&collection).unwrap_or_default()
 }
 
 /// One open subscription on its own.
-pub(crate) fn single(document: SubscriptionDocument, last_event_id: &str) -> Vec<u8> {
+pub(crate) fn single(open: OpenSubscription, last_event_id: &str) -> Vec<u8> {
     let last_event_id = Some(last_event_id.to_owned());
-    let document = SubscriptionDocument { last_event_id, ..document.with_context() };
+    let document = SubscriptionDocument::new(open, true).with_context();
+    let document = SubscriptionDocument { last_event_id, ..document };
     serde_json::to_vec_pretty(&document).unwrap_or_default()
 }
 

@@ -6,7 +6,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension};
 use tidings_hub::{Entry, IdScope, Logged, OwnId, Page, Unavailable, Wanted};
 
-use super::shared::Shared;
+use super::shared::{Shared, View};
 use super::{file, found, marks};
 use crate::mark::Mark;
 use crate::record;
@@ -59,7 +59,8 @@ async fn reading<T: Send + 'static>(
 
 fn read_page(shared: &Shared, connection: &Connection, wanted: &Wanted) -> rusqlite::Result<Page> {
     // The order matters: what memory does not know any more, the file does already.
-    let until = wanted.until.min(shared.view.borrow().next);
+    let View { oldest: known, next, .. } = *shared.view.borrow();
+    let mut until = wanted.until.min(next);
     let limit = wanted.max_updates.clamp(1, MAX_UPDATES);
     let topics = wanted.topics.as_ref().map(|topics| {
         let mut marks: Vec<Mark> = topics.iter().map(|topic| shared.marker.topic(topic)).collect();
@@ -69,12 +70,16 @@ fn read_page(shared: &Shared, connection: &Connection, wanted: &Wanted) -> rusql
         {
             let recent = shared.recent.read();
             for mark in &marks {
-                recent.first(*mark, wanted.from, until, limit, &mut recently);
+                recent.first(*mark, wanted.from.max(known), until, limit, &mut recently);
             }
         }
         recently.sort_unstable();
         recently.dedup();
         recently.truncate(limit);
+        // More may be there behind what was taken out, some of which may have left meanwhile.
+        if let (true, Some(last)) = (recently.len() == limit, recently.last()) {
+            until = last + 1;
+        }
         (topics, marks, recently)
     });
     let oldest = file::number(connection, "oldest")?;
@@ -160,6 +165,10 @@ fn oldest_with(
     shared.recent.read().first(mark, known, u64::MAX, MAX_EQUAL_MARKS, &mut seqs);
     let oldest = file::number(connection, "oldest")?;
     marks::first(connection, mark, oldest, i64::MAX.cast_unsigned(), MAX_EQUAL_MARKS, &mut seqs)?;
+    // Where all that was taken out of memory has left meanwhile, there may be others.
+    if oldest > known {
+        shared.recent.read().first(mark, oldest, u64::MAX, MAX_EQUAL_MARKS, &mut seqs);
+    }
     seqs.sort_unstable();
     seqs.dedup();
     first_that(connection, seqs, oldest, |entry| {

@@ -55,13 +55,12 @@ impl Kept {
 
     /// Whether something is to leave, or to be deleted, without anything coming.
     pub(super) fn is_due(&self, retention: &Retention) -> bool {
-        let too_old = || {
-            self.too_old(retention).is_some_and(|limit| self.oldest_at.is_none_or(|at| at < limit))
-        };
+        let is_too_old =
+            || too_old(retention).is_some_and(|limit| self.oldest_at.is_none_or(|at| at < limit));
         self.deleted_until < self.oldest
             || self.oldest < self.oldest_by_count(retention)
             || self.oldest < self.oldest_by_bytes(retention)
-            || (self.oldest < self.next && too_old())
+            || (self.oldest < self.next && is_too_old())
     }
 
     /// Lets leave what is to, and deletes some of what has left. `coming` updates were just inserted.
@@ -78,7 +77,7 @@ impl Kept {
             self.oldest = oldest;
             self.oldest_at = None;
         }
-        if let Some(limit) = self.too_old(retention)
+        if let Some(limit) = too_old(retention)
             && self.oldest_at.is_none_or(|at| at < limit)
         {
             self.forget_by_age(connection, limit, at_once)?;
@@ -133,12 +132,12 @@ impl Kept {
         let too_many = surplus / (self.bytes / rows).max(1) + 1;
         self.deleted_until.saturating_add(too_many).min(self.next)
     }
+}
 
-    /// What came before this is too old, in ms since 1970.
-    fn too_old(&self, retention: &Retention) -> Option<u64> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Some(millis(now.saturating_sub(retention.max_age?)))
-    }
+/// What came before this is too old, in ms since 1970.
+fn too_old(retention: &Retention) -> Option<u64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Some(millis(now.saturating_sub(retention.max_age?)))
 }
 
 /// In whole milliseconds, as the file has them.

@@ -18,7 +18,6 @@ use crate::mark::Marker;
 const MAX_LATELY_BYTES: usize = 8 * 1024 * 1024;
 
 /// What is shared.
-#[derive(Debug)]
 pub(super) struct Shared {
     pub(super) file: PathBuf,
     pub(super) epoch: Epoch,

@@ -176,7 +176,6 @@ impl Writer {
     }
 
     /// Keeps what was appended for those who follow, where somebody does.
-    #[expect(clippy::type_complexity, reason = "a list of who waits for what")]
     fn remember(
         &self,
         first: u64,

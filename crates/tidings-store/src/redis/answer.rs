@@ -39,19 +39,19 @@ pub(super) fn list(value: Value) -> Option<Vec<Value>> {
     }
 }
 
-/// A stream's entries: the seq and the record of each. What Tidings did not write is left out.
+/// A stream's entries: the seq and the record of each. Those with ids that are no seqs are left out; another program has
+/// written them. Where there is no record, it is empty.
 pub(super) fn entries(value: Value) -> Option<Vec<(u64, Vec<u8>)>> {
     let mut entries = Vec::new();
     for entry in list(value)? {
         let mut parts = list(entry)?.into_iter();
         let id = text(parts.next()?)?;
         let seq = id.strip_prefix("0-").and_then(|seq| seq.parse().ok());
-        // An entry that was deleted while it was read has no fields.
-        let mut fields = list(parts.next()?)?.into_iter();
+        let mut fields = parts.next().and_then(list).unwrap_or_default().into_iter();
         let name = fields.next().and_then(bytes);
-        let record = fields.next().and_then(bytes);
-        if let (Some(seq), Some(b"r"), Some(record)) = (seq, name.as_deref(), record) {
-            entries.push((seq, record));
+        let record = fields.next().and_then(bytes).filter(|_| name.as_deref() == Some(b"r"));
+        if let Some(seq) = seq {
+            entries.push((seq, record.unwrap_or_default()));
         }
     }
     Some(entries)

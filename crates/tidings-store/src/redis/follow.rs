@@ -129,6 +129,7 @@ impl Follower {
         self.take(bounds).await?;
         let mut looked = Instant::now();
         loop {
+            let asked = Instant::now();
             let (entries, epoch) = self.read(session).await?;
             if epoch != self.epoch {
                 // What was read may be of either log.
@@ -144,6 +145,10 @@ impl Follower {
                     continue;
                 }
             }
+            if entries.is_empty() {
+                // It was for another program's entries that the server did not wait.
+                tokio::time::sleep_until(asked + WAIT).await;
+            }
             self.pass_on(entries).await?;
         }
     }
@@ -155,7 +160,7 @@ impl Follower {
         let mut read = Cmd::new();
         read.arg("XREAD").arg("COUNT").arg(MAX_UPDATES);
         read.arg("BLOCK").arg(u64::try_from(WAIT.as_millis()).unwrap_or(u64::MAX));
-        read.arg("STREAMS").arg(keys.log()).arg(format!("0-{}", self.next - 1));
+        read.arg("STREAMS").arg(keys.log()).arg(format!("0-{}", self.next.saturating_sub(1)));
         let mut ask = Cmd::new();
         ask.arg("HGET").arg(keys.meta()).arg("epoch");
         let (read, epoch) = session.send_two(read, ask, doing).await?;

@@ -21,6 +21,9 @@
 //! Retention by updates is exact. Retention by bytes counts records and what they are found by, with an estimate of what
 //! each costs in the server; so the server's memory may be some percent more. Updates leave by age within a second.
 //!
+//! A user with these rights is enough (with the log's own name): `~{tidings}:* &{tidings}:* +@scripting +@stream +@hash
+//! +@sortedset +@keyspace +@pubsub +@connection +info`. Of a Redis Cluster the URL has to lead to the primary that has the slot.
+//!
 //! - `config.rs` what an operator says, `engine.rs` connections, `fault.rs` errors in an operator's words
 //! - `session.rs` a connection ready for a log, `node.rs` which log it is and whether it has lost something
 //! - `queue.rs`, `batch.rs`, `writer.rs` appending

@@ -103,6 +103,7 @@ impl Node {
             return Ok(Look { bounds: None });
         };
         let epoch = epoch.parse().map_err(|_| session.strange(doing))?;
+        let oldest = oldest.clamp(1, next);
         Ok(Look { bounds: Some(Bounds { epoch, oldest, next, bytes: Some(bytes) }) })
     }
 

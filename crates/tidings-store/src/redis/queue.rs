@@ -57,6 +57,9 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     waiting: VecDeque<Chunk>,
+    /// How many records wait, and how many bytes they have.
+    waiting_records: usize,
+    waiting_bytes: usize,
     /// Of what waits and of what was sent and is not acknowledged yet.
     bytes: usize,
     /// Why nothing is taken.
@@ -78,23 +81,27 @@ impl Queue {
             ));
         }
         state.bytes += bytes;
+        state.waiting_bytes += bytes;
+        state.waiting_records += chunks.iter().map(|chunk| chunk.records.len()).sum::<usize>();
         state.waiting.extend(chunks);
         drop(state);
         self.bell.notify_one();
         Ok(())
     }
 
-    /// Waits for the next batch; `None` when there will be no more.
-    pub(super) async fn next(&self) -> Option<Vec<Chunk>> {
+    /// Waits for the next batch; `None` when there will be no more. With `full`, only for one that can get no larger.
+    pub(super) async fn next(&self, full: bool) -> Option<Vec<Chunk>> {
         loop {
             {
                 let mut state = self.state.lock();
-                let batch = state.batch();
-                if !batch.is_empty() {
-                    return Some(batch);
-                }
-                if state.is_closed {
-                    return None;
+                if state.is_closed || !full || state.has_full_batch() {
+                    let batch = state.batch();
+                    if !batch.is_empty() {
+                        return Some(batch);
+                    }
+                    if state.is_closed {
+                        return None;
+                    }
                 }
             }
             self.bell.notified().await;
@@ -112,7 +119,7 @@ impl Queue {
         let failed = {
             let mut state = self.state.lock();
             state.away = Some(why.clone());
-            state.bytes = 0;
+            (state.bytes, state.waiting_bytes, state.waiting_records) = (0, 0, 0);
             std::mem::take(&mut state.waiting)
         };
         for chunk in failed {
@@ -140,17 +147,26 @@ impl Queue {
 }
 
 impl State {
+    fn has_full_batch(&self) -> bool {
+        self.waiting_records >= MAX_BATCH_RECORDS || self.waiting_bytes >= MAX_BATCH_BYTES
+    }
+
     fn batch(&mut self) -> Vec<Chunk> {
         let mut batch = Vec::new();
         let (mut records, mut bytes) = (0, 0);
         while let Some(chunk) = self.waiting.front() {
-            records += chunk.records.len();
-            bytes += chunk.bytes();
-            if !batch.is_empty() && (records > MAX_BATCH_RECORDS || bytes > MAX_BATCH_BYTES) {
+            let (more_records, more_bytes) = (chunk.records.len(), chunk.bytes());
+            let is_too_much =
+                records + more_records > MAX_BATCH_RECORDS || bytes + more_bytes > MAX_BATCH_BYTES;
+            if !batch.is_empty() && is_too_much {
                 break;
             }
+            records += more_records;
+            bytes += more_bytes;
             batch.extend(self.waiting.pop_front());
         }
+        self.waiting_records = self.waiting_records.saturating_sub(records);
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
         batch
     }
 }

@@ -24,8 +24,9 @@ use super::queue::Queue;
 use super::session::Session;
 use crate::Retention;
 
-/// How many batches are under way at a time. A second one keeps the server busy while the first one's answer travels.
-const MAX_FLYING: usize = 2;
+/// How many batches are under way at a time. A further one is sent only when it is full: what comes meanwhile is better off
+/// together in the next one than each part with a write to the server's disk of its own.
+const MAX_FLYING: usize = 4;
 
 const DOING: &str = "append";
 
@@ -113,8 +114,10 @@ impl Writer {
                     if let Err(why) = self.land(batch, landing) {
                         break why;
                     }
+                    // Those who were told now may have more for the next batch.
+                    tokio::task::yield_now().await;
                 }
-                batch = self.queue.next(), if batches.len() < MAX_FLYING && !is_closed => match batch {
+                batch = self.queue.next(!batches.is_empty()), if batches.len() < MAX_FLYING && !is_closed => match batch {
                     Some(chunks) => {
                         let batch = Batch::new(chunks, self.node.epoch().unwrap_or(line.epoch));
                         flying.push_back(self.fly(line.session.clone(), batch.command(&line.session, &self.retention)));

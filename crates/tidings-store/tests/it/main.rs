@@ -2,6 +2,7 @@
 //!
 //! - `contract`: what every log must do, written once and run on each.
 //! - `disk`: the log on disk, and what may befall a disk.
+//! - `nats`: on JetStream.
 //! - `naive`: a log in a vector, which shows that the contract can be kept, and what others are compared with.
 //! - `redis`: the log on Redis Streams, and what becomes of it when its server does not do well.
 #![expect(
@@ -13,3 +14,6 @@
 
 mod contract;
 mod disk;
+mod naive;
+mod nats;
+mod redis;

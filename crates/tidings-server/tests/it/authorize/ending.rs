@@ -27,7 +27,7 @@ use crate::support::{
 const KICKED: &str = "tidings_streams_closed_total{reason=\"kicked\"}";
 
 /// One where the session is `user/session`, and whoever is logged in may read `a`.
-pub(super) async fn application() -> Application {
+pub(crate) async fn application() -> Application {
     Application::start(|asked| {
         let session = asked.header("cookie").to_owned();
         let user = session.split('/').next().unwrap().to_owned();
@@ -36,7 +36,7 @@ pub(super) async fn application() -> Application {
     .await
 }
 
-async fn call(admin: SocketAddr, method: &str, target: &str, headers: &str) -> Answer {
+pub(crate) async fn call(admin: SocketAddr, method: &str, target: &str, headers: &str) -> Answer {
     let mut client = Client::connect(admin).await;
     let head = format!("{method} {target} HTTP/1.1\r\n{headers}");
     client.send_request(head.trim_end(), b"").await;
@@ -44,7 +44,7 @@ async fn call(admin: SocketAddr, method: &str, target: &str, headers: &str) -> A
 }
 
 /// Ends streams, and gives how many there were.
-pub(super) async fn end(admin: SocketAddr, target: &str) -> u64 {
+pub(crate) async fn end(admin: SocketAddr, target: &str) -> u64 {
     let answer = call(admin, "POST", target, "").await;
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
     answer.json()["closed"].as_u64().unwrap()
@@ -55,7 +55,7 @@ async fn open(server: &TestServer, session: &str) -> EventStream {
 }
 
 /// The stream ends with its last words and nothing before them.
-pub(super) async fn has_ended(stream: &mut EventStream) {
+pub(crate) async fn has_ended(stream: &mut EventStream) {
     let rest = stream.rest().await;
     let [Seen::Event { event_type, data, .. }] = rest.as_slice() else { panic!("{rest:?}") };
     assert_eq!((event_type.as_str(), data.as_str()), ("expired", r#"{"reason":"kicked"}"#));

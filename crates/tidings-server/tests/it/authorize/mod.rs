@@ -9,9 +9,9 @@
 //! - `secrets`: no credential reaches the log.
 
 mod answers;
-mod application;
+pub(crate) mod application;
 mod cache;
-mod ending;
+pub(crate) mod ending;
 mod publishing;
 mod relayed;
 mod secrets;

@@ -2,6 +2,9 @@
 local log, meta, keys, ids, index = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local call = redis.call
 
+-- Above all ids that Tidings writes; another program's may be above it.
+local TOP = '0-18446744073709551615'
+
 -- What an entry costs beside its record and what it is found by, in bytes.
 local OVERHEAD = 24
 -- What a key or an own id costs beside twice its text: it is in a table and in the list of what leaves.
@@ -24,18 +27,19 @@ end
 
 -- The first entry at or after a seq.
 local function entry_from(seq)
-  return call('XRANGE', log, '0-' .. whole(seq), '+', 'COUNT', 1)[1]
+  return call('XRANGE', log, '0-' .. whole(seq), TOP, 'COUNT', 1)[1]
 end
 
 -- The seq that was given last, in the log's life.
 local function last_seq()
   local info = call('XINFO', 'STREAM', log)
   for place = 1, #info, 2 do
-    if info[place] == 'last-generated-id' then
+    if info[place] == 'last-generated-id' and seq_of(info[place + 1]) > 0 then
       return seq_of(info[place + 1])
     end
   end
-  return 0
+  local newest = call('XREVRANGE', log, TOP, '-', 'COUNT', 1)[1]
+  return newest and seq_of(newest[1]) or 0
 end
 
 -- Removes what some of the updates before a seq were found by. Says whether there is more.

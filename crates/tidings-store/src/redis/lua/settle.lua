@@ -10,7 +10,7 @@ if not there then
   call('XGROUP', 'CREATE', log, 'tidings', '$', 'MKSTREAM')
   call('XGROUP', 'DESTROY', log, 'tidings')
 elseif not epoch then
-  local newest = call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+  local newest = call('XREVRANGE', log, TOP, '-', 'COUNT', 1)[1]
   if newest then
     call('HSET', meta, 'end', whole(start_of(newest[2]) + #(newest[2][2] or '') + OVERHEAD))
   end

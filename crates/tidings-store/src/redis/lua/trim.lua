@@ -17,7 +17,7 @@ if too_old > 0 then
   local from, keep, walked = 0, nil, 0
   local young = false
   while not young and walked < 2000 do
-    local some = call('XRANGE', log, '0-' .. whole(from), '+', 'COUNT', 100)
+    local some = call('XRANGE', log, '0-' .. whole(from), TOP, 'COUNT', 100)
     for _, entry in ipairs(some) do
       young = at_of(entry[2][2] or '') >= too_old
       if young then break end

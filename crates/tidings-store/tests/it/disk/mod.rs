@@ -1,5 +1,23 @@
-//! The log on disk.
+//! The log on disk, and what may befall a disk.
+//!
+//! - `opening`: directories and files that are not what they should be, and a second process.
+//! - `crashing`: `kill -9`, and write-ahead logs that end anywhere.
+//! - `damage`: pages that are not what was written.
+//! - `full`: no room left.
+//! - `retaining`: how much the file takes.
+//! - `model`: any operations in any order, compared with a log in a vector.
+//!
+//! `child` is a process to be killed, or to be given less than others have.
 
+mod child;
+mod crashing;
+mod damage;
+mod full;
+mod model;
+mod opening;
+mod retaining;
+
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,10 +28,6 @@ use tidings_store::disk::{DiskConfig, DiskLog, Durability, OpenError};
 
 use crate::contract::{ROOMY, Stand, contract};
 
-/// Everything is retained, and synced.
-pub(crate) const ROOMY_AND_SYNCED: DiskConfig =
-    DiskConfig { retention: ROOMY, durability: Durability::Synced };
-
 /// A log in a directory of its own.
 struct OnDisk(TempDir);
 
@@ -23,14 +37,32 @@ impl Stand for OnDisk {
     }
 
     async fn open(&self, retention: Retention) -> Arc<dyn Log> {
-        let config = DiskConfig { retention, durability: Durability::Process };
+        let config = DiskConfig { retention, durability: Durability::Synced };
         Arc::new(DiskLog::open(&self.0.path().join("log"), config).unwrap())
     }
 }
 
 contract!(OnDisk);
 
-/// Opens a log, shared as a hub has it.
+/// Opens a log that retains everything, as a hub has it.
 fn open(dir: &Path) -> Result<Arc<dyn Log>, OpenError> {
-    Ok(Arc::new(DiskLog::open(dir, ROOMY_AND_SYNCED)?))
+    let config = DiskConfig { retention: ROOMY, durability: Durability::Synced };
+    Ok(Arc::new(DiskLog::open(dir, config)?))
+}
+
+/// Opens a log and tells why that is refused.
+fn refusal(dir: &Path) -> OpenError {
+    DiskLog::open(dir, DiskConfig { retention: ROOMY, durability: Durability::Synced }).unwrap_err()
+}
+
+/// What a directory has in it at this moment, in another one: what a process that is killed now would leave.
+fn copy(dir: &Path) -> TempDir {
+    let to = TempDir::new().unwrap();
+    // The write-ahead log last: what it lacks is in the file, then, or has not come yet.
+    for name in ["log.sqlite", "log.sqlite-wal"] {
+        if dir.join(name).exists() {
+            fs::copy(dir.join(name), to.path().join(name)).unwrap();
+        }
+    }
+    to
 }

@@ -43,8 +43,8 @@ async fn what_is_acknowledged_survives_a_server_that_is_killed_and_comes_once() 
     let publishers: Vec<_> =
         (0..4).map(|name| tokio::spawn(publish(log.clone(), name, stop.clone()))).collect();
     let mut followed = BTreeMap::new();
+    let mut last = 0;
     let mut follow_until = async |seq: u64| {
-        let mut last = 0;
         while last < seq {
             for update in updates(&mut follow).await {
                 assert!(update.seq > last, "in order");
@@ -54,9 +54,9 @@ async fn what_is_acknowledged_survives_a_server_that_is_killed_and_comes_once() 
         }
         last
     };
-    let mut last = 0;
+    let mut at = 0;
     for _ in 0..3 {
-        last = follow_until(last + 300).await;
+        at = follow_until(at + 300).await;
         nats.kill();
         // Wait until it is known, then appends are refused at once.
         while append(&log, plain("t", "lost")).await.is_ok() {}
@@ -66,7 +66,7 @@ async fn what_is_acknowledged_survives_a_server_that_is_killed_and_comes_once() 
         assert!(refused.contains(&nats.url()), "{refused}");
         nats.start();
     }
-    follow_until(last + 300).await;
+    follow_until(at + 300).await;
     stop.store(true, Ordering::Relaxed);
     let mut acknowledged = BTreeMap::new();
     for publisher in publishers {

@@ -154,7 +154,7 @@ async fn an_update_waits_for_replicas_where_that_is_asked_for() {
     let why = refusal(&append(&log, plain("t", "alone")).await);
     assert!(why.contains("only 0 of 1 replicas") && why.contains("may be in the log"), "{why}");
     let of = format!("replicaof 127.0.0.1 {}", redis.port());
-    let replica = Redis::with(&["repl-diskless-sync-delay 0", &of]);
+    let replica = Redis::with(&[of.as_str()]);
     let seq = insist(&log, "with a replica").await;
     let answer = replica.say(&["XREVRANGE", "{tidings}:log", "+", "-", "COUNT", "1"]);
     assert!(answer.contains(&format!("0-{seq}")), "{answer}");

@@ -98,7 +98,7 @@ async fn an_epoch_that_was_deleted_is_another_one_and_the_updates_stay() {
 async fn failed_over(kept: u64, first: u64) {
     let primary = Redis::new();
     let of = format!("replicaof 127.0.0.1 {}", primary.port());
-    let replica = Redis::with(&["appendonly yes", "repl-diskless-sync-delay 0", &of]);
+    let replica = Redis::with(&["appendonly yes", &of]);
     let proxy = Proxy::new(primary.port()).await;
     let logs = two(&proxy.url()).await;
     let mut heard = [Heard::new(&logs[0], 1), Heard::new(&logs[1], 1)];
@@ -158,7 +158,7 @@ async fn a_promoted_replica_that_has_another_end_has_another_log() {
 async fn a_promoted_replica_that_lacks_nothing_has_the_same_log() {
     let primary = Redis::new();
     let of = format!("replicaof 127.0.0.1 {}", primary.port());
-    let replica = Redis::with(&["appendonly yes", "repl-diskless-sync-delay 0", &of]);
+    let replica = Redis::with(&["appendonly yes", &of]);
     let proxy = Proxy::new(primary.port()).await;
     let config = RedisConfig { wait_replicas: 1, ..RedisConfig::new(proxy.url()) };
     let log: Arc<dyn Log> = Arc::new(RedisLog::connect(config).await.unwrap());

@@ -69,13 +69,36 @@ async fn what_another_program_writes_or_removes_is_passed_over() {
     redis.say(&["XDEL", "{tidings}:log", "0-2"]);
     redis.say(&["XADD", "{tidings}:log", "0-*", "r", "no record"]);
     redis.say(&["XADD", "{tidings}:log", "0-*", "other", "fields"]);
+    let mut early = Heard::new(&log, 1);
+    early.until(|heard| heard.updates.len() == 2).await;
     assert_eq!(append_all(&log, numbered(1)).await, [6]);
     let mut heard = Heard::new(&log, 1);
     heard.until(|heard| heard.updates.len() == 3).await;
     assert_eq!(heard.seqs(), [1, 3, 6]);
     let read = crate::contract::given::read_all(&log).await;
     assert_eq!(crate::contract::given::seqs(&read), [1, 3, 6]);
-    assert!(heard.anew.is_empty());
+    early.until(|heard| heard.updates.len() == 3).await;
+
+    // With an id that leaves no room for more seqs.
+    redis.say(&["XADD", "{tidings}:log", "*", "other", "fields"]);
+    let calls = || {
+        redis
+            .say(&["INFO", "commandstats"])
+            .split("cmdstat_xread:calls=")
+            .nth(1)
+            .unwrap()
+            .to_owned()
+    };
+    let count = |calls: String| calls.split(',').next().unwrap().parse::<u64>().unwrap();
+    let before = count(calls());
+    let why = super::failing::refusal(&append(&log, plain("t", "x")).await);
+    assert!(why.contains("another program has written"), "{why}");
+    assert_eq!(
+        crate::contract::given::seqs(&crate::contract::given::read_all(&log).await),
+        [1, 3, 6]
+    );
+    assert!(count(calls()) - before < 20, "those who follow do not ask for it without end");
+    assert!(heard.anew.is_empty() && early.anew.is_empty());
 }
 
 #[tokio::test]
