@@ -1,7 +1,7 @@
 //! Publishing to the log on disk: 64 publishers in this process, each waiting for its acknowledgement, beside bare loops that
 //! append to a file and sync it.
 
-use std::{fs::File, io::Write as _, sync::Arc};
+use std::{fs::File, io::Write as _, os::unix::fs::FileExt as _, sync::Arc};
 
 use anyhow::Result;
 use tidings_hub::{Hub, HubConfig, Update};
@@ -31,6 +31,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 /// How many publish, and how many records the loop that groups them writes between two syncs.
 const PUBLISHERS: usize = 64;
+/// How long a file is that is written over again and again.
+const OVER_BYTES: usize = 16 << 20;
 
 fn figures() -> Vec<Figure> {
     vec![
@@ -41,11 +43,21 @@ fn figures() -> Vec<Figure> {
 
 fn contenders(_: &Bench) -> Vec<Contender> {
     let hub = |durability| move |bench: &Bench| hub(bench, durability);
-    let bare = |group| move |bench: &Bench| bare(bench, group);
+    let bare = |group, place| move |bench: &Bench| bare(bench, group, place);
     let contender = |name, about: &str, run| Contender { name, about: about.to_owned(), run };
     vec![
-        contender("one", "a loop: append a record, fdatasync", Box::new(bare(1))),
-        contender("grouped", "a loop: append 64 records, fdatasync", Box::new(bare(PUBLISHERS))),
+        contender("one", "a loop: append a record, fdatasync", Box::new(bare(1, Place::End))),
+        contender(
+            "grouped",
+            "a loop: append 64 records, fdatasync",
+            Box::new(bare(PUBLISHERS, Place::End)),
+        ),
+        contender("one-over", "the same, over what is in the file", Box::new(bare(1, Place::Over))),
+        contender(
+            "grouped-over",
+            "the same with 64 records",
+            Box::new(bare(PUBLISHERS, Place::Over)),
+        ),
         contender("tidings", "the hub, `synced`", Box::new(hub(Durability::Synced))),
         contender("tidings-process", "the hub, `process`", Box::new(hub(Durability::Process))),
     ]
@@ -77,17 +89,34 @@ fn hub(bench: &Bench, durability: Durability) -> Result<Figures> {
     measured
 }
 
+/// Where a loop writes.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    /// At the file's end: each sync is one of its size, too.
+    End,
+    /// Over what is in it already: a sync is one of the data alone.
+    Over,
+}
+
 /// A loop on bare system calls.
-fn bare(bench: &Bench, group: usize) -> Result<Figures> {
+fn bare(bench: &Bench, group: usize, place: Place) -> Result<Figures> {
     on_all_cores(bench)?;
-    let directory = place(bench)?;
+    let directory = self::place(bench)?;
     let mut file = File::create_new(directory.path().join("log"))?;
     let records = vec![b'x'; DATA_BYTES * group];
+    if place == Place::Over {
+        file.write_all(&vec![0; OVER_BYTES])?;
+        file.sync_all()?;
+    }
     let (start, before, end) = (clock::now(), process_cpu()?, Deadline::after(bench.time()));
-    let mut written = 0;
+    let (mut written, mut at) = (0, 0);
     while !end.has_passed() {
-        file.write_all(&records)?;
+        if place == Place::Over && at + records.len() > OVER_BYTES {
+            at = 0;
+        }
+        file.write_all_at(&records, at as u64)?;
         file.sync_data()?;
+        at += records.len();
         written += group;
     }
     let nanos = clock::now() - start;

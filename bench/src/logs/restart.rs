@@ -66,8 +66,9 @@ fn contenders(_: &Bench) -> Vec<Contender> {
 struct Place {
     directory: Directory,
     target: Target,
-    /// An id from the middle.
+    /// An id from the middle, and the one after it.
     middle: String,
+    next: String,
 }
 
 impl Place {
@@ -79,10 +80,11 @@ impl Place {
         let last_id = append(&mut hub, updates)?;
         hub.kill()?;
         let (epoch, seq) = last_id.rsplit_once('-').context("an id without a place")?;
-        let middle = format!("{epoch}-{}", seq.parse::<u64>()?.saturating_sub(updates / 2));
+        let seq = seq.parse::<u64>()?.saturating_sub(updates / 2);
+        let (middle, next) = (format!("{epoch}-{seq}"), format!("\nid: {epoch}-{}\n", seq + 1));
         bench.note(format!("the file system is {}", directory.file_system()));
         bench.note(format!("the log takes {} MB", directory.bytes() / 1_000_000));
-        Ok(Self { directory, target, middle })
+        Ok(Self { directory, target, middle, next })
     }
 
     fn round(&mut self, bench: &Bench) -> Result<Figures> {
@@ -127,6 +129,8 @@ impl Place {
         let answer = until(hub.address(Port::First), &path, Some(&self.middle), b"\ndata:")?;
         let nanos = clock::now() - start;
         ensure!(memmem::find(&answer, b"gap").is_none(), "a gap was told: the log is not whole");
+        let has_next = memmem::find(&answer, self.next.as_bytes()).is_some();
+        ensure!(selector != "*" || has_next, "{} is missing", self.next.trim());
         Ok(nanos)
     }
 }
