@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn the_nearest_file_system_counts() {
         let mounts = "/dev/a / ext4 rw 0 0\ntmpfs /tmp tmpfs rw 0 0\n/dev/b /tmp/c xfs rw 0 0\n";
-        assert_eq!(file_system(mounts, Path::new("/home/x")), Some("ext4"));
+        assert_eq!(file_system(mounts, Path::new("/data/x")), Some("ext4"));
         assert_eq!(file_system(mounts, Path::new("/tmp/cd")), Some("tmpfs"));
         assert_eq!(file_system(mounts, Path::new("/tmp/c/d")), Some("xfs"));
         assert_eq!(file_system("", Path::new("/")), None);
