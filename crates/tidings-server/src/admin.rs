@@ -5,6 +5,7 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
@@ -15,6 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{debug, error};
 
@@ -78,21 +80,50 @@ impl Pulse {
     }
 }
 
-/// Serves probes, metrics and the calls that end streams on a thread of its own, until the process ends. Must be called
-/// within the hub's runtime.
+/// The thread of the admin listener. It ends with this: it has a part in the hub, whose log is closed with the last one.
+#[derive(Debug)]
+pub(crate) struct AdminThread {
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl AdminThread {
+    /// Ends the thread, and waits until it has let go of the hub.
+    pub(crate) async fn end(self) {
+        drop(self.stop);
+        let ended = tokio::task::spawn_blocking(|| self.thread.join().is_ok()).await;
+        if !matches!(ended, Ok(true)) {
+            error!("the admin listener's thread has failed");
+        }
+    }
+}
+
+/// Serves probes, metrics and the calls that end streams on a thread of its own. Must be called within the hub's runtime.
 ///
 /// # Errors
 /// When the thread or its runtime cannot be made.
-pub(crate) fn spawn(listener: TcpListener, server: Server, pulse: Arc<Pulse>) -> io::Result<()> {
+pub(crate) fn spawn(
+    listener: TcpListener,
+    server: Server,
+    pulse: Arc<Pulse>,
+) -> io::Result<AdminThread> {
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let hub = Handle::current();
+    let (stop, stopped) = oneshot::channel();
     let serve = move || {
-        if let Err(error) = runtime.block_on(accept(listener, server, pulse, hub)) {
+        let served = runtime.block_on(async {
+            tokio::select! {
+                served = accept(listener, server, pulse, hub) => served,
+                _ = stopped => Ok(()),
+            }
+        });
+        if let Err(error) = served {
             error!(%error, "the admin listener has failed");
         }
     };
-    std::thread::Builder::new().name("admin".to_owned()).spawn(serve).map(drop)
+    let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(serve)?;
+    Ok(AdminThread { stop, thread })
 }
 
 async fn accept(

@@ -61,9 +61,8 @@ impl Server {
         shutdown: impl Future<Output = ()>,
     ) -> io::Result<()> {
         let pulse = Arc::new(Pulse::new());
-        if let Some(admin) = admin {
-            admin::spawn(admin, self.clone(), Arc::clone(&pulse))?;
-        }
+        let spawn = |admin| admin::spawn(admin, self.clone(), Arc::clone(&pulse));
+        let admin = admin.map(spawn).transpose()?;
         let acceptor = Acceptor::new(listener, self.0.config.stream.peer_timeout)?;
         let edge = Arc::new(Edge::new(self.clone())?);
         pulse.set_ready(true);
@@ -77,10 +76,14 @@ impl Server {
             self.leave().await;
         };
         tokio::select! {
-            () = run => Ok(()),
+            () = run => {}
             // While the hub drains, too: whoever watches the probes would kill it in the middle.
             never = pulse.beat(self) => match never {},
         }
+        if let Some(admin) = admin {
+            admin.end().await;
+        }
+        Ok(())
     }
 }
 
