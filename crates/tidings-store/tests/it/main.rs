@@ -14,3 +14,6 @@
 
 mod contract;
 mod disk;
+mod naive;
+mod nats;
+mod redis;
