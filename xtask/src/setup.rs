@@ -1,6 +1,8 @@
 //! What the tests need on a machine that has only Rust: found, or installed.
 
-use anyhow::{Context, Result, bail};
+use std::path::Path;
+
+use anyhow::{Context, Result};
 
 use crate::{
     node,
@@ -12,7 +14,7 @@ use crate::{
 const COMPONENTS: &[(&str, &str)] = &[("fmt", "rustfmt"), ("clippy", "clippy")];
 
 /// Programs and the Debian package of each: the browser tests drive a real Chromium, those under load cut a real link
-/// and run the documents' commands, the example apps are started as their READMEs say.
+/// and run the documents' commands, the example apps are started as their READMEs say, logs and balancers are real ones.
 const PROGRAMS: &[(&str, &str)] = &[
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
@@ -23,7 +25,14 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("python3", "python3"),
     ("javac", "default-jdk-headless"),
     ("mvn", "maven"),
+    ("redis-server", "redis-server"),
+    ("nats-server", "nats-server"),
+    ("nginx", "nginx"),
+    ("haproxy", "haproxy"),
 ];
+
+/// Where Debian has servers. It is not in everybody's path; the tests look here, too.
+const SERVERS: &str = "/usr/sbin";
 
 /// Modules of Python that Debian has apart from it, and the package of each.
 const PYTHON_MODULES: &[(&str, &str)] = &[("ensurepip", "python3-venv")];
@@ -39,7 +48,8 @@ pub(crate) fn install(workspace: &Workspace) -> Result<Outcome> {
                 .with_context(|| format!("install the Rust component {component}"))?;
         }
     }
-    let programs = PROGRAMS.iter().filter(|(program, _)| !in_path(program));
+    let is_there = |program| in_path(program) || Path::new(SERVERS).join(program).is_file();
+    let programs = PROGRAMS.iter().filter(|(program, _)| !is_there(program));
     let modules = PYTHON_MODULES.iter().filter(|(module, _)| !in_python(workspace, module));
     let missing: Vec<&str> = programs.chain(modules).map(|(_, package)| *package).collect();
     if missing.is_empty() {
@@ -51,36 +61,13 @@ pub(crate) fn install(workspace: &Workspace) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
+/// The packages' services stay off: see the script.
 fn install_packages(workspace: &Workspace, packages: &[&str]) -> Result<()> {
-    let wanted = packages.join(" ");
-    let by_hand = format!("install by hand what is missing (Debian packages: {wanted})");
-    let Some(prefix) = root_prefix(workspace).filter(|_| in_path("apt-get")) else {
-        bail!(by_hand);
-    };
-    let apt_get = |arguments: &[&str]| {
-        let mut words = prefix.to_vec();
-        words.extend(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
-        words.extend(arguments);
-        let (program, rest) = words.split_first().context("no command")?;
-        run(workspace.command(program).args(rest)).with_context(|| by_hand.clone())
-    };
-    // A fresh machine has no package lists, or old ones.
-    apt_get(&["update", "--quiet"])?;
-    let mut arguments = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
-    arguments.extend(packages);
-    apt_get(&arguments)
-}
-
-/// What goes before a command to run it as root: nothing, `sudo`, or `None` when there is no way.
-fn root_prefix(workspace: &Workspace) -> Option<&'static [&'static str]> {
-    let user = output(workspace.command("id").arg("-u"))?;
-    if user.trim() == "0" {
-        Some(&[])
-    } else if in_path("sudo") {
-        Some(&["sudo"])
-    } else {
-        None
-    }
+    let mut script = workspace.command("sh");
+    script.arg("xtask/debian.sh").args(packages);
+    run(&mut script).with_context(|| {
+        format!("install by hand what is missing (Debian packages: {})", packages.join(" "))
+    })
 }
 
 /// Whether a program of this name lies in a folder of `PATH`.

@@ -1,4 +1,4 @@
 #!/bin/sh
 set -eu
 cd "$(dirname "$0")"
-exec ../debian.sh nginx-core libnginx-mod-nchan
+exec ../../../xtask/debian.sh nginx-core libnginx-mod-nchan

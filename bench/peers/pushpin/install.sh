@@ -1,4 +1,4 @@
 #!/bin/sh
 set -eu
 cd "$(dirname "$0")"
-exec ../debian.sh pushpin nginx-core
+exec ../../../xtask/debian.sh pushpin nginx-core

@@ -7,10 +7,11 @@
 //! - `vanish`: thousands that disappear and come back
 //! - `drain`: SIGTERM and SIGINT
 //! - `startup`: how soon it is ready
-//! - `hub`, `stream`, `publisher`, `request`: the program, and those who talk to it
+//! - `stream`, `publisher`, and from `support` `hub` and `request`: the program, and those who talk to it
+//! - `memory`: what memory it has
 //! - `network`: a link that can be cut
 //! - `numbered`: updates that tell which they are and when they were sent
-//! - `turn`: one test at a time
+//! - `turn`, from `support`: one test at a time
 #![expect(clippy::unwrap_used, reason = "helper functions of the tests fail by panicking")]
 #![expect(clippy::indexing_slicing, reason = "helper functions of the tests fail by panicking")]
 #![expect(clippy::panic, reason = "helper functions of the tests fail by panicking")]
@@ -19,14 +20,18 @@
 mod churn;
 mod commands;
 mod drain;
+#[path = "../support/hub.rs"]
 mod hub;
+mod memory;
 mod network;
 mod numbered;
 mod publisher;
 mod replay;
+#[path = "../support/request.rs"]
 mod request;
 mod startup;
 mod stream;
 mod stuck;
+#[path = "../support/turn.rs"]
 mod turn;
 mod vanish;
