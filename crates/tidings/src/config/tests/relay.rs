@@ -97,7 +97,7 @@ fn what_is_wrong_with_a_relay_is_told_with_its_line() {
     let refusal =
         Given { file: &file("url = 'http://a/b'\nevent_bytes = '1GiB'"), ..Given::default() }
             .refusal();
-    assert_eq!(refusal, "`relay.event_bytes` must not be more than `log.max_bytes`");
+    assert_eq!(refusal, "`relay.event_bytes` must not be more than `log.memory`");
     for text in ["relay = 'x'", "relay = ['x']", "[relay]\nurl = 'http://a/b'"] {
         let refusal = Given { file: text, ..Given::default() }.refusal();
         assert!(
