@@ -181,7 +181,7 @@ mod tests {
     fn update(seq: u64, topics: &[&str]) -> Arc<LoggedUpdate> {
         let epoch = "abcdefgh".parse().unwrap();
         Arc::new(LoggedUpdate {
-            position: crate::Position { epoch, seq },
+            position: Position { epoch, seq },
             id: tidings_wire::EventId::default(),
             frame: bytes::Bytes::from_static(&[0; 100]),
             logged_at: tokio::time::Instant::now(),

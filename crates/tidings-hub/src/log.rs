@@ -56,10 +56,12 @@ pub enum News {
     /// The next updates, in order and without a hole: where an update was removed from the middle by somebody else, its
     /// place is passed over.
     Updates(Vec<Logged>),
-    /// What comes before this seq is retained no longer.
+    /// What comes before this seq is retained no longer. Where some of that was not given yet, this comes before the
+    /// updates that follow it: a hub tells its subscribers of what is lost so, and takes any other hole for updates that
+    /// were removed.
     Oldest(u64),
-    /// The log was lost and begun anew, or has lost its end: its updates are others now, whatever their seqs. What
-    /// comes next begins with its oldest.
+    /// The log was lost and begun anew, or has lost its end: its updates are others now, whatever their seqs, and so its
+    /// epoch is another one. What comes next begins with its oldest.
     Anew(Bounds),
     /// The log is unavailable for now.
     Away(Unavailable),

@@ -311,7 +311,7 @@ impl<C> Shard<C> {
             return Next::UpToDate;
         };
         let mut state = self.hub.lock();
-        if seat.epoch != state.tail.epoch() && !seat.ends_at_once {
+        if seat.epoch != state.tail.epoch() {
             // The news of it is in the inbox.
             return Next::UpToDate;
         }

@@ -14,7 +14,8 @@
 //! - `relay`: event streams of an existing backend, relayed.
 //! - `smoke`: the main job, end to end.
 //!
-//! `support` starts servers and speaks to them, `probe` asks the admin listener, `memory` counts what is allocated.
+//! `support` starts servers and speaks to them, `probe` asks the admin listener, `memory` counts what is allocated, `memory_log` is a log
+//! to put behind a hub.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -37,6 +38,10 @@ mod health;
 mod hostile;
 mod lifetime;
 mod memory;
+/// A log to put behind a hub: the one that the hub's own tests use.
+#[path = "../../../tidings-hub/tests/it/behind/memory.rs"]
+#[expect(dead_code, reason = "the hub's own tests do more with it")]
+mod memory_log;
 mod mercure;
 mod metrics;
 mod probe;

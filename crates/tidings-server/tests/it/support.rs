@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
-use tidings_hub::HubConfig;
+use tidings_hub::{HubConfig, Log};
 use tidings_server::auth::{self, AuthConfig, KeySource};
 use tidings_server::{
     Lane, RequestLimits, Server, ServerConfig, StreamConfig, TrustedProxies, bind,
@@ -95,6 +96,24 @@ impl TestServer {
     ) -> Self {
         config.stream.lane = lane();
         let server = Server::new(hub, config).await.unwrap();
+        Self::serve_on(listener, admin, server)
+    }
+
+    /// Starts a server whose hub has a log behind it.
+    pub(crate) async fn on_log(
+        log: Arc<dyn Log>,
+        hub: HubConfig,
+        mut config: ServerConfig,
+    ) -> Self {
+        config.stream.lane = lane();
+        Self::serve_on(loopback(), None, Server::open(log, hub, config).await.unwrap())
+    }
+
+    fn serve_on(
+        listener: TcpListener,
+        admin: Option<std::net::TcpListener>,
+        server: Server,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let (shutdown, stopped) = oneshot::channel::<()>();
         let running = server.clone();

@@ -3,8 +3,17 @@
 //! What waits to be appended is committed together: many publishers share one wait for the disk. Nobody is told of an update,
 //! neither its publisher nor a subscriber, before it is committed.
 //!
-//! SQLite was compared with two storage engines written in Rust on this workload (small batches, each synced): it made the
-//! most commits a second, used the least memory and opened fastest. Its file can be read with tools that every system has.
+//! Why SQLite: it was compared with two storage engines written in Rust on this workload (records of 200 B, a sync for each
+//! batch), and its file can be read with tools that every system has.
+//!
+//! | | append and `fdatasync` | SQLite (WAL, full sync) | fjall 3.1 | redb 4.6 |
+//! | --- | --- | --- | --- | --- |
+//! | batches/s of 1 | 6,986 | 9,448 | 10,547 | 5,390 |
+//! | of 16 | 5,530 | 7,980 | 6,576 | 3,768 |
+//! | of 64 | 5,120 | 5,614 | 4,441 | 2,488 |
+//! | of 1,000 | 2,372 | 971 | 894 | 794 |
+//! | open 1,000,000 and read 1,000 from the middle | | 0.7 ms, 0.3 MB | 16 ms, 5 MB | 0.6 ms, 0.4 MB |
+//! | 500,000 more while as many are trimmed | | 0.7 s, 210 MB | 38 s, 412 MB | 0.7 s, 209 MB |
 
 mod directory;
 mod error;

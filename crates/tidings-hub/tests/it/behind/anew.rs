@@ -1,11 +1,16 @@
 //! A log that is lost and begun anew: everybody is told so, and has all of the new one, once.
 
-use tidings_hub::{CloseReason, Gap, Resume, Start, Update};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use tidings_hub::{
+    CloseReason, Delivery, Gap, LoggedUpdate, Next, Position, Resume, Shard, Start, Update,
+};
 
 use super::listener::{Listener, in_every_way, numbers};
 use super::memory::MemoryLog;
 use super::{gap, hub_on, until_newest};
-use crate::fixture::{Seen, subscriber, updates};
+use crate::fixture::{Seen, event_id, subscriber, updates};
 
 /// What everybody has of a new log.
 fn all_anew(log: &MemoryLog, count: u64) -> Vec<Seen> {
@@ -118,8 +123,11 @@ fn who_was_told_to_end_at_once_ends_all_the_same() {
         let log = MemoryLog::with("a", 10);
         let hub = hub_on(&log, 4).await;
         for ends_first in [true, false] {
+            log.change(|contents| contents.reads_are_held = true);
             let mut listener = Listener::after(&hub, way, &["a"], log.position(2)).await;
+            assert_eq!(listener.all().await, []);
             if ends_first {
+                // Its shard knows; its turn to read comes when there is another log.
                 drop(hub.end_at_once(|_| true, CloseReason::Kicked));
                 listener.look();
             }
@@ -130,5 +138,90 @@ fn who_was_told_to_end_at_once_ends_all_the_same() {
             }
             assert_eq!(listener.all().await, [Seen::Closed(CloseReason::Kicked)]);
         }
+    });
+}
+
+/// What was left of the old log was handed to who came while a shard's task was at it, and as many of the new log's first
+/// updates were then taken to be known.
+#[tokio::test(start_paused = true)]
+async fn who_comes_to_a_shard_that_is_still_at_the_old_log_has_nothing_of_it() {
+    // Of 20,000 not all are noted by themselves: the rest is overdue.
+    for old_updates in [2, 20_000] {
+        let log = MemoryLog::new(usize::MAX);
+        let hub = hub_on(&log, 4).await;
+        let mut shard = Shard::new(hub.clone());
+        let adopt = async |shard: &mut Shard<Vec<Position>>, selector: &str| {
+            let subscription = hub.subscribe(subscriber(&[selector]), Start::Live).await;
+            shard.adopt(subscription.unwrap(), Vec::new())
+        };
+        for topic in ["a", "b"] {
+            adopt(&mut shard, topic).await;
+        }
+        for number in 1..=old_updates {
+            log.put(Update::new(["a", "b"][number % 2], "old"));
+        }
+        until_newest(&hub, &log, u64::try_from(old_updates).unwrap()).await;
+        let cx = &mut Context::from_waker(Waker::noop());
+        let take = |_, carrier: &mut Vec<Position>, updates: &[&LoggedUpdate]| {
+            carrier.extend(updates.iter().map(|update| update.position));
+            updates.len()
+        };
+        assert!(shard.poll_news(cx).is_ready());
+        log.begin_anew("a", 0);
+        until_newest(&hub, &log, 0).await;
+        let newcomer = adopt(&mut shard, "*").await;
+        let topical = adopt(&mut shard, "a").await;
+        while shard.deliver(1, take) {}
+        for _ in 0..3 {
+            log.put(Update::new("a", "new"));
+        }
+        until_newest(&hub, &log, 3).await;
+        while shard.poll_news(cx).is_ready() {
+            while shard.deliver(1, take) {}
+        }
+        for seat in [newcomer, topical] {
+            assert!(!shard.is_behind(seat));
+            let seqs: Vec<_> = shard.carrier(seat).unwrap().drain(..).collect();
+            assert_eq!(seqs, [1, 2, 3].map(|seq| log.position(seq)), "{old_updates}");
+        }
+    }
+}
+
+/// A carrier gave back what was read of the old log, after its seat was of the new one.
+#[tokio::test(start_paused = true)]
+async fn what_is_put_back_of_the_old_log_is_lost_with_it() {
+    let log = MemoryLog::with("a", 10);
+    let hub = hub_on(&log, 4).await;
+    let mut shard = Shard::new(hub.clone());
+    let start = Start::After(log.position(7).to_string());
+    let seat = shard.adopt(hub.subscribe(subscriber(&["a"]), start).await.unwrap(), ());
+    let Next::Delivery(Delivery::Updates(updates)) = shard.read(seat) else { panic!("a gap") };
+    log.begin_anew("a", 2);
+    until_newest(&hub, &log, 2).await;
+    assert!(shard.poll_news(&mut Context::from_waker(Waker::noop())).is_ready());
+    shard.put_back(seat, updates[0].position);
+    assert!(matches!(shard.read(seat), Next::Delivery(Delivery::Gap(_))));
+    let Next::Delivery(Delivery::Updates(updates)) = shard.read(seat) else { panic!("a gap") };
+    let seqs: Vec<_> = updates.iter().map(|update| update.position).collect();
+    assert_eq!(seqs, [1, 2].map(|seq| log.position(seq)));
+}
+
+/// Where an id was in the old log was taken for a place in the new one.
+#[test]
+fn who_was_looked_up_in_the_old_log_has_all_of_the_new_one() {
+    in_every_way(async |way| {
+        let log = MemoryLog::with("a", 10);
+        let hub = hub_on(&log, 4).await;
+        log.change(|contents| contents.is_followed_late = true);
+        log.put(Update::new("a", "11").with_id(event_id("own")));
+        let mut opening = Box::pin(Listener::after(&hub, way, &["a"], "own"));
+        let second = Duration::from_secs(1);
+        assert!(tokio::time::timeout(second, &mut opening).await.is_err(), "it did not wait");
+        log.begin_anew("a", 3);
+        log.change(|contents| contents.is_followed_late = false);
+        let id = Some("own".to_owned());
+        let told = Gap { last_event_id: id, before: log.position(0), missed: None };
+        let expected = [&[Seen::Gap(told)][..], &all_anew(&log, 3)[1..]].concat();
+        assert_eq!(opening.await.all().await, expected);
     });
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tidings_hub::{
-    Delivery, Hub, LoggedUpdate, Next, SeatKey, Shard, Start, Subscriber, Subscription,
+    Delivery, Hub, LoggedUpdate, Next, Position, SeatKey, Shard, Start, Subscriber, Subscription,
 };
 
 use crate::fixture::{Seen, data_of, subscriber};
@@ -40,9 +40,9 @@ pub(super) fn in_every_way(test: impl AsyncFn(Way)) {
 pub(super) struct Listener {
     served: Served,
     /// What was handed over and not looked at.
-    came: VecDeque<Seen>,
-    /// Where in the log what was given last stood.
-    pub(super) last_seq: u64,
+    came: VecDeque<(Seen, Option<Position>)>,
+    /// Where in the log the last update stood that it was given.
+    pub(super) last: Option<Position>,
 }
 
 enum Served {
@@ -72,14 +72,15 @@ impl Listener {
                 Served::InShard { shard, seat, takes, is_roused: false }
             }
         };
-        Self { served, came: VecDeque::new(), last_seq: 0 }
+        Self { served, came: VecDeque::new(), last: None }
     }
 
     /// Waits for what comes next.
     pub(super) async fn next(&mut self) -> Seen {
         poll_fn(|cx| {
             loop {
-                if let Some(seen) = self.came.pop_front() {
+                if let Some((seen, at)) = self.came.pop_front() {
+                    self.last = at.or(self.last);
                     return Poll::Ready(seen);
                 }
                 if self.poll_more(cx).is_pending() {
@@ -96,12 +97,12 @@ impl Listener {
     }
 
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (came, last_seq) = (&mut self.came, &mut self.last_seq);
+        let came = &mut self.came;
         let mut take = |updates: &[&LoggedUpdate], takes: usize| {
             let taken = updates.len().min(takes);
             for update in &updates[..taken] {
-                *last_seq = update.position.seq;
-                came.push_back(Seen::Update(data_of(&update.frame).to_owned()));
+                let seen = Seen::Update(data_of(&update.frame).to_owned());
+                came.push_back((seen, Some(update.position)));
             }
             taken
         };
@@ -111,8 +112,8 @@ impl Listener {
                     Delivery::Updates(updates) => {
                         take(&updates.iter().map(AsRef::as_ref).collect::<Vec<_>>(), usize::MAX);
                     }
-                    Delivery::Gap(gap) => came.push_back(Seen::Gap(gap)),
-                    Delivery::Closed(reason) => came.push_back(Seen::Closed(reason)),
+                    Delivery::Gap(gap) => came.push_back((Seen::Gap(gap), None)),
+                    Delivery::Closed(reason) => came.push_back((Seen::Closed(reason), None)),
                 }
             }
             Served::InShard { shard, seat, takes, is_roused } => {
@@ -125,9 +126,11 @@ impl Listener {
                                 shard.put_back(*seat, refused.position);
                             }
                         }
-                        Next::Delivery(Delivery::Gap(gap)) => came.push_back(Seen::Gap(gap)),
+                        Next::Delivery(Delivery::Gap(gap)) => {
+                            came.push_back((Seen::Gap(gap), None));
+                        }
                         Next::Delivery(Delivery::Closed(reason)) => {
-                            came.push_back(Seen::Closed(reason));
+                            came.push_back((Seen::Closed(reason), None));
                         }
                         Next::Searching => {}
                         Next::UpToDate => *is_roused = false,

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use tidings_hub::{
-    AppendError, Appended, Appending, Bounds, Entry, Epoch, Follow, IdScope, Log, Logged, Mode,
-    News, OwnId, Page, Position, Unavailable, Update, Wanted,
+    AppendError, Appended, Appending, Bounds, Entry, Epoch, EventId, Follow, IdScope, Log, Logged,
+    Mode, News, OwnId, Page, Position, Unavailable, Update, Wanted,
 };
 use tokio::sync::watch;
 
@@ -27,11 +27,14 @@ struct Shared {
 
 /// What is in the log, and how it behaves.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own for the test")]
 pub(crate) struct Contents {
     pub(crate) epoch: Epoch,
     pub(crate) oldest: u64,
     pub(crate) next: u64,
     entries: BTreeMap<u64, Kept>,
+    /// All that was ever in it, and in those before it.
+    pub(crate) history: Vec<(Position, Update)>,
     /// It retains so many.
     pub(crate) max_updates: usize,
     /// It has an index of topics, and so gives only what a page is wanted for.
@@ -65,6 +68,7 @@ impl MemoryLog {
             oldest: 1,
             next: 1,
             entries: BTreeMap::new(),
+            history: Vec::new(),
             max_updates,
             has_index: true,
             max_searched: u64::MAX,
@@ -177,6 +181,7 @@ impl Contents {
         let seq = self.next;
         self.next += 1;
         entry.update.topics.dedup();
+        self.history.push((Position { epoch: self.epoch, seq }, entry.update.clone()));
         let logged = Logged { seq, at: entry.at, update: entry.update };
         self.entries.insert(seq, Kept { logged, digest: entry.digest });
         self.trim(self.next.saturating_sub(u64::try_from(self.max_updates).unwrap_or(u64::MAX)));
@@ -228,7 +233,7 @@ impl Contents {
     fn find(&self, id: &OwnId) -> Option<u64> {
         let is_it = |kept: &&Kept| {
             let Update { topics, id: own, id_scope, .. } = &kept.logged.update;
-            let own = own.as_ref().map(|own| own.as_str());
+            let own = own.as_ref().map(EventId::as_str);
             match id {
                 OwnId::Hub { id } => *id_scope == IdScope::Hub && own == Some(id),
                 OwnId::Topic { topic, id } => {

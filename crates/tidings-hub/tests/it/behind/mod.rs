@@ -12,6 +12,7 @@ pub(crate) mod memory;
 mod opening;
 mod pouring;
 mod publishing;
+mod random;
 mod resuming;
 mod trimming;
 

@@ -77,8 +77,9 @@ async fn listen(mut listener: Listener, selectors: &[&str], grants: Vec<&str>, s
             break;
         }
         numbers.push(number);
-        assert!(listener.last_seq >= last_seq, "{} after {last_seq}", listener.last_seq);
-        last_seq = listener.last_seq;
+        let seq = listener.last.unwrap().seq;
+        assert!(seq > last_seq, "{seq} after {last_seq}");
+        last_seq = seq;
     }
     let is_one = |texts: &[&str], topic: &String| {
         texts.iter().any(|text| *text == "*" || *text == "t/{x}" || text == topic)

@@ -155,9 +155,13 @@ impl Harness {
     }
 
     pub(super) async fn start(hub: HubConfig, config: ServerConfig) -> Self {
-        keep_log();
         let may_publish = config.auth.anonymous_publish;
-        let server = TestServer::start(hub, config).await;
+        Self::with(TestServer::start(hub, config).await, may_publish).await
+    }
+
+    /// With a server where anonymous publishers may publish, or may not.
+    pub(super) async fn with(server: TestServer, may_publish: bool) -> Self {
+        keep_log();
         let reader = token(&[], &["*"]);
         let witness =
             server.subscribe("topic=*", &format!("Authorization: Bearer {reader}\r\n")).await;

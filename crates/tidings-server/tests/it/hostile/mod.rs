@@ -8,6 +8,7 @@
 //! - `subscribing`: selectors, cursors and addresses that are odd or wrong.
 //! - `tokens`: everything that can be wrong with a token, and that none is ever told or logged.
 //! - `limits`: refusals that depend on what else is going on.
+//! - `log_away`: what is refused while the log behind the hub is away, and what is not.
 //! - `silence`: clients that stop in the middle.
 //! - `sockets`: connections that are half closed, reset, or full.
 //! - `http2`: the same over one connection with many streams.
@@ -20,6 +21,7 @@ mod harness;
 mod http2;
 mod json;
 mod limits;
+mod log_away;
 mod ndjson;
 mod reasons;
 mod routing;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::harness::{Case, Expected};
-use super::{form, json, limits, ndjson, routing, silence, subscribing, syntax, tokens};
+use super::{form, json, limits, log_away, ndjson, routing, silence, subscribing, syntax, tokens};
 
 /// No request can bring these about: the system has no randomness, or a hub has an error that the edge does not know.
 const OUT_OF_REACH: [&str; 2] = ["internal", "unavailable"];
@@ -31,6 +31,7 @@ pub(super) fn all() -> Vec<Case> {
         syntax::cases(),
         tokens::cases(),
         limits::cases(),
+        log_away::cases(),
         silence::cases(),
     ]
     .concat()

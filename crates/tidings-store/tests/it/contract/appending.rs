@@ -117,6 +117,13 @@ pub(crate) async fn all_means_none_when_one_is_refused<S: Stand>() {
     let results = log.append(group, Mode::All).await;
     assert_eq!(new_seq(&results[0]), 2);
     assert_eq!(super::given::repeated_seq(&results[1]), 1);
+    // Nor where the next call comes before the refusal is told.
+    let busy = log.append(numbered(1000), Mode::Each);
+    let refused = log.append(vec![keyed("newer", "a"), keyed("k", "another")], Mode::All);
+    let next = log.append(vec![keyed("newer", "b")], Mode::Each);
+    assert_eq!(busy.await.len(), 1000);
+    assert!(refused.await.iter().all(Result::is_err));
+    assert_eq!(new_seq(&next.await[0]), 1003);
 }
 
 pub(crate) async fn each_means_that_others_go_in_when_one_is_refused<S: Stand>() {

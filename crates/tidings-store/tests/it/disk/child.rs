@@ -26,7 +26,11 @@ async fn child() {
 
 /// A child that does this there, started by a program with arguments, if any.
 pub(super) fn command(through: &[&str], does: &str, dir: &Path) -> Command {
-    let this = env::current_exe().unwrap();
+    command_of(&env::current_exe().unwrap(), through, does, dir)
+}
+
+/// The same with another copy of this program.
+pub(super) fn command_of(this: &Path, through: &[&str], does: &str, dir: &Path) -> Command {
     let mut command = match through {
         [] => Command::new(this),
         [program, arguments @ ..] => {

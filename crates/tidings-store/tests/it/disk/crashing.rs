@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use tempfile::TempDir;
 use tidings_hub::{IdScope, Log};
-use tidings_store::{DiskConfig, DiskLog, Durability};
+use tidings_store::disk::{DiskConfig, DiskLog, Durability};
 
 use super::{child, copy, open};
 use crate::contract::ROOMY;

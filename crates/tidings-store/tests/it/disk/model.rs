@@ -5,7 +5,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use tempfile::TempDir;
 use tidings_hub::{Entry, EventId, IdScope, Log, Logged, Mode, OwnId, Update, Wanted};
-use tidings_store::{DiskConfig, DiskLog, Durability, Retention};
+use tidings_store::Retention;
+use tidings_store::disk::{DiskConfig, DiskLog, Durability};
 
 use crate::contract::ROOMY;
 use crate::contract::given::{Follower, entry};

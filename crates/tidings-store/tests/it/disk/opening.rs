@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 
 use tempfile::TempDir;
-use tidings_store::OpenError;
+use tidings_store::disk::OpenError;
 
 use super::{child, open, refusal};
 
@@ -73,14 +73,21 @@ fn a_directory_that_may_not_be_written_to_is_refused() {
     for name in ["lock", "log.sqlite"] {
         fs::set_permissions(dir.path().join(name), fs::Permissions::from_mode(0o444)).unwrap();
     }
+    // Who is not root may not even come where this program is.
+    let public = TempDir::new().unwrap();
+    fs::set_permissions(public.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let this = public.path().join("this");
+    fs::copy(std::env::current_exe().unwrap(), &this).unwrap();
     let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
     let through: &[&str] = if is_root {
         &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     } else {
         &[]
     };
-    let output =
-        child::command(through, "open", dir.path()).stdout(Stdio::piped()).output().unwrap();
+    let output = child::command_of(&this, through, "open", dir.path())
+        .stdout(Stdio::piped())
+        .output()
+        .unwrap();
     let why = told(&output);
     assert!(why.contains("Permission denied") && why.contains("may write to"), "{why}");
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use tidings_hub::{Log, Update};
-use tidings_store::{DiskConfig, DiskLog, Durability, Retention};
+use tidings_store::Retention;
+use tidings_store::disk::{DiskConfig, DiskLog, Durability};
 
 use crate::contract::ROOMY;
 use crate::contract::given::{append_all, bounds_become, entry, plain, read, seqs, wanted};

@@ -1,0 +1,113 @@
+//! A log behind the hub that is away: who needs it is told to come back, who is connected stays.
+
+use std::time::Duration;
+
+use tidings_hub::HubConfig;
+use tidings_server::ServerConfig;
+
+use super::harness::{Case, Expected, Harness, case, form, get, post, refused};
+use crate::memory_log::MemoryLog;
+use crate::support::{TestServer, open_config};
+
+/// What the log says of itself, which is for the operator and in no answer.
+const CAUSE: &str = "the test has sent it away";
+
+pub(super) fn cases() -> Vec<Case> {
+    let away = |words| refused(503, "log_unavailable", words);
+    let written = || away("cannot be written to");
+    let array = br#"[{"topic":"a"},{"topic":"b"}]"#;
+    let lines = b"{\"topic\":\"a\"}\n{\"topic\":1}\n{\"topic\":\"b\"}\n";
+    let results = Expected::Lines(&["log_unavailable", "wrong_type", "log_unavailable"]);
+    vec![
+        case("a form while the log is away", form("topic=a&data=x"), written()),
+        case(
+            "an update as JSON while the log is away",
+            post("application/json", br#"{"topic":"a"}"#),
+            written(),
+        ),
+        case("an array while the log is away", post("application/json", array), written()),
+        case("lines while the log is away", post("application/x-ndjson", lines), results),
+        case(
+            "a publisher's own id while the log is away",
+            get("/events?topic=a&lastEventID=own", ""),
+            away("cannot be read"),
+        ),
+    ]
+}
+
+/// A server on a log, and who listens to it.
+async fn on(log: &MemoryLog) -> Harness {
+    let config =
+        ServerConfig { subscriptions: false, drain: Duration::from_secs(5), ..open_config() };
+    Harness::with(TestServer::on_log(log.shared(), HubConfig::default(), config).await, true).await
+}
+
+#[tokio::test]
+async fn who_needs_a_log_that_is_away_is_told_to_come_back_and_open_streams_stay() {
+    let log = MemoryLog::new(usize::MAX);
+    let mut harness = on(&log).await;
+    harness.goes_on("the beginning").await;
+    log.change(|contents| contents.is_away = true);
+    for case in cases() {
+        assert_eq!(harness.answers(&case).await, 0);
+    }
+    // What the hub has in memory it gives all the same: to who begins now, and to who comes back.
+    let resumed = format!("topic=*&lastEventID=%23{}-0", log.epoch());
+    for (query, events) in [("topic=*", 0), (resumed.as_str(), 1)] {
+        let mut stream = harness.server.subscribe(query, "").await.opened().await;
+        for _ in 0..events {
+            assert_eq!(stream.event().await.1, "after the beginning");
+        }
+    }
+    harness.subscribers(1).await;
+    log.change(|contents| contents.is_away = false);
+    harness.goes_on("the log was away").await;
+}
+
+/// A browser sees no status: it is told in a stream, and comes back by itself.
+#[tokio::test]
+async fn a_browser_that_resumes_while_the_log_is_away_is_told_in_a_stream() {
+    let log = MemoryLog::new(usize::MAX);
+    let mut harness = on(&log).await;
+    log.change(|contents| contents.is_away = true);
+    let head = "GET /events?topic=a&lastEventID=own HTTP/1.1\r\nAccept: text/event-stream";
+    let told = harness.server.request(head, b"").await;
+    assert!(!told.text().contains(CAUSE), "{}", told.text());
+    let told = told.soft_refusal();
+    assert_eq!((&told["status"], &told["reason"]), (&503.into(), &"log_unavailable".into()));
+    log.change(|contents| contents.is_away = false);
+    drop(harness.server.subscribe("topic=a&lastEventID=own", "").await);
+    harness.subscribers(1).await;
+    harness.goes_on("it came back").await;
+}
+
+#[tokio::test]
+async fn the_operator_is_told_why_and_the_publisher_is_not() {
+    let log = MemoryLog::new(usize::MAX);
+    let harness = on(&log).await;
+    log.change(|contents| contents.is_away = true);
+    drop(super::logged());
+    let answer = harness.exchange(&form("topic=a")).await.unwrap();
+    assert_eq!(answer.header("retry-after").map(|after| after.parse::<u64>().is_ok()), Some(true));
+    assert!(!answer.text().contains(CAUSE), "{}", answer.text());
+    let logged = super::logged();
+    assert!(logged.contains(CAUSE), "{logged}");
+}
+
+/// Who is behind while the log is away waits for it, and has everything when it is back.
+#[tokio::test]
+async fn a_stream_that_is_behind_waits_for_the_log_and_goes_on_where_it_was() {
+    let log = MemoryLog::with("a", 200);
+    let mut hub = HubConfig::default();
+    hub.retention.max_updates = 10;
+    let config = ServerConfig { subscriptions: false, ..open_config() };
+    let server = TestServer::on_log(log.shared(), hub, config).await;
+    log.change(|contents| contents.is_away = true);
+    let query = format!("topic=a&lastEventID=%23{}-0", log.epoch());
+    let mut stream = server.subscribe(&query, "").await.opened().await;
+    log.until(|contents| !contents.reads.is_empty()).await;
+    log.change(|contents| contents.is_away = false);
+    server.publish("topic=a&data=201").await;
+    let expected: Vec<String> = (1..=201).map(|number| number.to_string()).collect();
+    assert_eq!(stream.data(201).await, expected);
+}
