@@ -240,8 +240,8 @@ impl Behind {
         self.log.bounds().await
     }
 
-    /// Waits until the tail has all that the log had, for as long as something comes: what somebody has taken out at the
-    /// log's end never does.
+    /// Waits until the tail has all that the log had, for as long as something comes: what somebody has taken out at
+    /// the log's end never does.
     async fn filled(&self, bounds: &Bounds) {
         let mut reached = self.reached.subscribe();
         loop {

@@ -1,7 +1,8 @@
 //! Reading on from the log behind the hub, for a subscriber whose cursor is before the tail.
 //!
-//! A read under the hub's lock notes what it needs of the log; a task gets it and leaves it with the subscriber, who is woken as for a new update. So both lanes know only one kind of waiting, and what is kept for one that is
-//! behind is one page at most, from when it came until it is read.
+//! A read under the hub's lock notes what it needs of the log; a task gets it and leaves it with the subscriber, who is
+//! woken as for a new update. So both lanes know only one kind of waiting, and what is kept for one that is behind is
+//! one page at most, from when it came until it is read.
 
 use std::convert::Infallible;
 use std::future::poll_fn;

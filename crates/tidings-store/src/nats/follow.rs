@@ -227,11 +227,14 @@ impl Following {
                         continue;
                     }
                     changed = bounds.changed() => {
-                        let oldest = bounds.borrow_and_update().oldest;
+                        let Bounds { epoch, oldest, .. } = *bounds.borrow_and_update();
                         if changed.is_err() {
                             return Err(Left::Done);
                         }
-                        self.tell_oldest(oldest).await?;
+                        // Those of another log are told with it.
+                        if epoch == self.epoch {
+                            self.tell_oldest(oldest).await?;
+                        }
                         continue;
                     }
                     () = self.tell.closed() => return Err(Left::Done),

@@ -7,7 +7,7 @@ use async_nats::Subscriber;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tidings_hub::Unavailable;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -15,7 +15,7 @@ use super::api::{Api, Info};
 use super::config::{ConnectError, NatsConfig, without_secrets};
 use super::conn::{Conn, lost, next};
 use super::lineage::Lineage;
-use super::link::{Link, Signal, State, Up, bounds};
+use super::link::{Link, Signal, Signals, State, Up, bounds};
 use super::servers::Servers;
 use super::stream::{self, Known, Seen, examine};
 use super::trouble::Trouble;
@@ -47,13 +47,12 @@ pub(super) async fn connect(config: NatsConfig) -> Result<Arc<Link>, ConnectErro
         tokio::time::sleep(pause).await;
         pause = longer(pause);
     };
-    let (signals, heard) = mpsc::channel(64);
     let epoch = lineage.epoch();
     let link = Arc::new(Link {
         state: watch::Sender::new(State::Away(Unavailable::new("not connected yet"))),
         bounds: watch::Sender::new(bounds(epoch, &info.state)),
         seen: Mutex::new((epoch, Seen::default())),
-        signals,
+        signals: Signals::default(),
         bus: broadcast::Sender::new(BUS_CAPACITY),
         at,
         config,
@@ -61,7 +60,6 @@ pub(super) async fn connect(config: NatsConfig) -> Result<Arc<Link>, ConnectErro
     let mut keeper = Keeper {
         link: Arc::clone(&link),
         servers,
-        heard,
         known: lineage.clone(),
         connection: 0,
         round: 0,
@@ -88,7 +86,6 @@ async fn begin(
 struct Keeper {
     link: Arc<Link>,
     servers: Servers,
-    heard: mpsc::Receiver<Signal>,
     known: Lineage,
     connection: u64,
     round: u64,
@@ -102,7 +99,7 @@ impl Keeper {
             self.away(&why);
             tokio::select! {
                 () = tokio::time::sleep(jittered(pause)) => {}
-                signal = self.heard.recv() => if matches!(signal, None | Some(Signal::End)) { return },
+                () = self.link.signals.over() => return,
             }
             pause = longer(pause);
             why = match self.again().await {
@@ -147,13 +144,13 @@ impl Keeper {
         let over = loop {
             let is_doubted = tokio::select! {
                 _ = &mut pump => break lost(),
-                signal = self.heard.recv() => match signal {
-                    Some(Signal::Doubt(round)) => round == self.round,
-                    Some(Signal::GiveUp(connection)) if connection == self.connection => {
-                        break Trouble::Away(format!("no answer within {:?}; connecting again", self.link.config.ack_timeout));
-                    }
-                    Some(Signal::GiveUp(_)) => false,
-                    Some(Signal::End) | None => {
+                signal = self.link.signals.heard(self.connection, self.round) => match signal {
+                    Signal::Doubt => true,
+                    Signal::GiveUp => break Trouble::Away(format!(
+                        "no answer within {:?}; connecting again",
+                        self.link.config.ack_timeout
+                    )),
+                    Signal::End => {
                         pump.abort();
                         return None;
                     }

@@ -123,7 +123,7 @@ impl Lane {
                 () = self.queue.more.notified() => {}
             }
         }
-        self.link.end().await;
+        self.link.end();
     }
 
     /// Appends to one log over one connection; says why it cannot go on, or nothing when it is done.

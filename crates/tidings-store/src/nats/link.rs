@@ -1,11 +1,12 @@
 //! What all parts of a log on NATS share: the connection while there is one, and which log it leads to.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tidings_hub::{Bounds, Epoch, Unavailable};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Notify, broadcast, watch};
 
 use super::api::{Api, Held};
 use super::config::NatsConfig;
@@ -24,7 +25,7 @@ pub(super) struct Link {
     pub(super) bounds: watch::Sender<Bounds>,
     /// The last message that was in the log of this epoch.
     pub(super) seen: Mutex<(Epoch, Seen)>,
-    pub(super) signals: mpsc::Sender<Signal>,
+    pub(super) signals: Signals,
     /// What comes from the other hubs.
     pub(super) bus: broadcast::Sender<Bytes>,
 }
@@ -54,13 +55,48 @@ impl Up {
     }
 }
 
-/// What the parts tell the task that keeps the link.
-#[derive(Debug)]
+/// What the parts tell the task that keeps the link. However often they do, nothing is lost and nothing grows.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    /// The last round in which something was not as it should be.
+    doubted: AtomicU64,
+    /// The last connection that did not answer.
+    given_up: AtomicU64,
+    is_over: AtomicBool,
+    told: Notify,
+}
+
+impl Signals {
+    /// Waits until something is told that matters in this round of this connection.
+    pub(super) async fn heard(&self, connection: u64, round: u64) -> Signal {
+        loop {
+            let told = self.told.notified();
+            if self.is_over.load(Ordering::Acquire) {
+                return Signal::End;
+            }
+            if self.given_up.load(Ordering::Acquire) >= connection {
+                return Signal::GiveUp;
+            }
+            if self.doubted.load(Ordering::Acquire) >= round {
+                return Signal::Doubt;
+            }
+            told.await;
+        }
+    }
+
+    /// Waits until nobody uses the link any more.
+    pub(super) async fn over(&self) {
+        while !matches!(self.heard(u64::MAX, u64::MAX).await, Signal::End) {}
+    }
+}
+
+/// What is told to the task that keeps the link.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Signal {
-    /// In this round something was not as it should be: look at the stream again.
-    Doubt(u64),
-    /// This connection does not answer: make another one.
-    GiveUp(u64),
+    /// Something was not as it should be: look at the stream again.
+    Doubt,
+    /// The connection does not answer: make another one.
+    GiveUp,
     /// Nobody uses the link any more.
     End,
 }
@@ -118,18 +154,20 @@ impl Link {
 
     /// Something in this round was not as it should be.
     pub(super) fn doubt(&self, round: u64) {
-        // Where so much is waiting already, one more changes nothing.
-        drop(self.signals.try_send(Signal::Doubt(round)));
+        self.signals.doubted.fetch_max(round, Ordering::AcqRel);
+        self.signals.told.notify_one();
     }
 
     /// This connection does not answer.
     pub(super) fn give_up(&self, connection: u64) {
-        drop(self.signals.try_send(Signal::GiveUp(connection)));
+        self.signals.given_up.fetch_max(connection, Ordering::AcqRel);
+        self.signals.told.notify_one();
     }
 
     /// Nobody uses the link any more.
-    pub(super) async fn end(&self) {
-        drop(self.signals.send(Signal::End).await);
+    pub(super) fn end(&self) {
+        self.signals.is_over.store(true, Ordering::Release);
+        self.signals.told.notify_one();
     }
 
     /// A message was in the log.

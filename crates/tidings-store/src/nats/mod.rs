@@ -40,6 +40,9 @@ pub use config::{ConnectError, NatsConfig, Storage};
 ///   one, a power cut can take the last updates. Then the log gets another epoch.
 /// - An idempotency key is known for the stream's duplicate window ([`NatsConfig::keys_for`], but never longer than the
 ///   retention's age), counted from when the update was appended.
+///   Where its message id is taken by something else (its first update has left the log, or two keys have the same mark),
+///   the update is published once more, and comes after what was appended meanwhile.
+/// - Each own id is a subject of the stream: the server keeps all retained ones in its memory.
 /// - [`Mode::All`] is not atomic: the keys are looked at first, and if one refuses its update none is appended; then all are
 ///   published one after the other. Other publishers' updates may come between them, and where the connection is lost or
 ///   the stream takes no more, only the first of them may be in the log.

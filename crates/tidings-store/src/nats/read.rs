@@ -1,7 +1,7 @@
 //! Reads older parts of the log: many messages are asked for at once, each by its seq, of any replica. What a replica does not
 //! have, the leader is asked about: only it knows whether the message was removed.
 
-use tidings_hub::{Logged, OwnId, Page, Unavailable, Wanted};
+use tidings_hub::{Bounds, Logged, OwnId, Page, Unavailable, Wanted};
 
 use super::api::Stored;
 use super::keys::entry;
@@ -33,68 +33,99 @@ async fn pages(link: &Link, up: &Up, wanted: Wanted) -> Result<Page, Trouble> {
     if wanted.until > bounds.next || bounds.epoch != up.epoch() {
         bounds = link.look(up).await?;
     }
-    let mut page =
-        Page { epoch: up.epoch(), updates: Vec::new(), next: wanted.from, oldest: bounds.oldest };
-    page.next = page.next.max(page.oldest);
-    let until = wanted.until.min(bounds.next);
-    let max_updates = wanted.max_updates.max(1);
-    let mut bytes = 0;
-    let mut searched = 0;
+    let mut reading = Reading::new(up, wanted, bounds);
     let mut holes = 0;
-    'pages: while page.next < until && searched < MAX_SEARCHED && page.updates.len() < max_updates {
-        let room = max_updates - page.updates.len();
-        let at_once = at_once(
-            &wanted,
-            room,
-            wanted.max_bytes.saturating_sub(bytes),
-            bounds.bytes,
-            bounds.next - bounds.oldest,
-        );
-        let end = until.min(page.next + at_once);
-        let found = up.api.some_of(page.next..end).await?;
-        for stored in found {
-            if stored.seq != page.next {
+    while reading.goes_on() {
+        let end = reading.until.min(reading.page.next + reading.at_once(&bounds));
+        for stored in up.api.some_of(reading.page.next..end).await? {
+            // What comes after a hole is asked for again, once it is known to be one.
+            if !reading.is_next(&stored) || !reading.take(&stored) {
                 break;
             }
-            if let Some(logged) = logged(&stored).filter(|logged| is_wanted(&wanted, logged)) {
-                if page.updates.len() >= max_updates
-                    || (bytes > 0 && bytes + logged.update.data.len() > wanted.max_bytes)
-                {
-                    break 'pages;
-                }
-                bytes += logged.update.data.len();
-                page.updates.push(logged);
-            }
-            page.next += 1;
-            searched += 1;
         }
-        if page.next < end {
-            if holes >= MAX_HOLES {
-                break;
-            }
-            holes += 1;
-            // A hole, here or in the whole log.
-            let bounds = link.look(up).await?;
-            page.oldest = bounds.oldest;
-            let first = up.api.first_from(page.next, &format!("{}.log.>", up.api.name)).await?;
-            page.next =
-                first.map_or(until, |stored| stored.seq.min(until)).max(page.oldest.min(until));
+        if reading.page.next == end || !reading.goes_on() {
+            continue;
         }
-        if bytes >= wanted.max_bytes {
+        // A hole, in the replica or in the log.
+        if holes >= MAX_HOLES {
             break;
         }
+        holes += 1;
+        reading.page.oldest = link.look(up).await?.oldest;
+        let first = up.api.first_from(reading.page.next, &format!("{}.log.>", up.api.name)).await?;
+        reading.pass_over(first.as_ref().map_or(u64::MAX, |stored| stored.seq));
+        if let Some(stored) = first.filter(|stored| reading.is_next(stored)) {
+            reading.take(&stored);
+        }
     }
-    page.next = page.next.max(wanted.from).min(wanted.until);
-    Ok(page)
+    Ok(reading.end())
 }
 
-/// How many messages to ask for: no more than fit, as far as the average tells, but one at least.
-fn at_once(wanted: &Wanted, room: usize, bytes_left: usize, held: Option<u64>, count: u64) -> u64 {
-    let average = held.unwrap_or(0) / count.max(1);
-    let by_bytes =
-        (bytes_left as u64).checked_div(average).map_or(AT_ONCE, |count| count.saturating_add(1));
-    let by_room = if wanted.topics.is_some() { AT_ONCE } else { room as u64 };
-    by_bytes.min(by_room).clamp(1, AT_ONCE)
+/// A page that is being filled.
+struct Reading {
+    wanted: Wanted,
+    /// Where the log ends, or what is wanted.
+    until: u64,
+    page: Page,
+    bytes: usize,
+    searched: u64,
+    is_full: bool,
+}
+
+impl Reading {
+    fn new(up: &Up, wanted: Wanted, bounds: Bounds) -> Self {
+        let until = wanted.until.min(bounds.next);
+        let next = wanted.from.max(bounds.oldest);
+        let page = Page { epoch: up.epoch(), updates: Vec::new(), next, oldest: bounds.oldest };
+        Self { wanted, until, page, bytes: 0, searched: 0, is_full: false }
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.is_full && self.page.next < self.until && self.searched < MAX_SEARCHED
+    }
+
+    fn is_next(&self, stored: &Stored) -> bool {
+        stored.seq == self.page.next && stored.seq < self.until
+    }
+
+    /// How many messages to ask for: no more than fit, as far as the average tells, but one at least.
+    fn at_once(&self, bounds: &Bounds) -> u64 {
+        let average = bounds.bytes.unwrap_or(0) / (bounds.next - bounds.oldest).max(1);
+        let bytes = self.wanted.max_bytes.saturating_sub(self.bytes) as u64;
+        let by_bytes = bytes.checked_div(average).map_or(AT_ONCE, |count| count.saturating_add(1));
+        let room = self.wanted.max_updates.saturating_sub(self.page.updates.len()) as u64;
+        let by_room = if self.wanted.topics.is_some() { AT_ONCE } else { room };
+        by_bytes.min(by_room).clamp(1, AT_ONCE)
+    }
+
+    /// Takes the next message; false when there is no room for it.
+    fn take(&mut self, stored: &Stored) -> bool {
+        if let Some(logged) = logged(stored).filter(|logged| is_wanted(&self.wanted, logged)) {
+            let bytes = self.bytes + logged.update.data.len();
+            self.is_full = self.bytes > 0 && bytes > self.wanted.max_bytes;
+            if self.is_full {
+                return false;
+            }
+            self.bytes = bytes;
+            self.page.updates.push(logged);
+            self.is_full = bytes >= self.wanted.max_bytes
+                || self.page.updates.len() >= self.wanted.max_updates.max(1);
+        }
+        self.page.next += 1;
+        self.searched += 1;
+        !self.is_full
+    }
+
+    /// There is nothing before this seq.
+    fn pass_over(&mut self, next: u64) {
+        self.page.next = next.max(self.page.oldest).min(self.until).max(self.page.next);
+    }
+
+    fn end(self) -> Page {
+        let Self { mut page, wanted, .. } = self;
+        page.next = page.next.max(wanted.from).min(wanted.until);
+        page
+    }
 }
 
 fn is_wanted(wanted: &Wanted, logged: &Logged) -> bool {

@@ -39,8 +39,8 @@ pub(super) fn list(value: Value) -> Option<Vec<Value>> {
     }
 }
 
-/// A stream's entries: the seq and the record of each. Those with ids that are no seqs are left out; another program has
-/// written them. Where there is no record, it is empty.
+/// A stream's entries: the seq and the record of each. Those with ids that are no seqs are left out; another program
+/// has written them. Where there is no record, it is empty.
 pub(super) fn entries(value: Value) -> Option<Vec<(u64, Vec<u8>)>> {
     let mut entries = Vec::new();
     for entry in list(value)? {

@@ -27,7 +27,8 @@ pub struct RedisConfig {
     pub retention: Retention,
     /// How long the server may take to answer, and a connection to be made. 5 seconds by default.
     pub timeout: Duration,
-    /// For how long [`RedisLog::connect`](super::RedisLog::connect) tries while the server is away. 10 seconds by default.
+    /// For how long [`RedisLog::connect`](super::RedisLog::connect) tries while the server is away. 10 seconds by
+    /// default.
     pub patience: Duration,
     /// How many replicas must have an update before it is acknowledged. 0 by default: the server alone. Fewer than that
     /// within the timeout: the append fails, and the update may be in the log all the same.

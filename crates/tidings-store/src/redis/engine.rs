@@ -71,8 +71,8 @@ impl Engine {
         &self.place
     }
 
-    /// Makes a connection. An answer on it may take the timeout and `more`. Messages of the channel that it listens to go
-    /// to `pushed` as far as there is room for them; when the connection ends, that is closed.
+    /// Makes a connection. An answer on it may take the timeout and `more`. Messages of the channel that it listens to
+    /// go to `pushed` as far as there is room for them; when the connection ends, that is closed.
     pub(super) async fn open(
         &self,
         more: Duration,

@@ -153,7 +153,8 @@ impl Follower {
         }
     }
 
-    /// Waits for what comes next. The epoch is asked for afterwards: when it is still the same, what was read is of that log.
+    /// Waits for what comes next. The epoch is asked for afterwards: when it is still the same, what was read is of
+    /// that log.
     async fn read(&self, session: &Session) -> Result<(Vec<(u64, Vec<u8>)>, Option<Epoch>), Stop> {
         let doing = "follow the log";
         let keys = &self.node.keys;

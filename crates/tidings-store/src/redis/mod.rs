@@ -1,8 +1,8 @@
 //! The log on Redis Streams, shared by all hubs that use the same server and name. Redis 7 or later, or Valkey.
 //!
-//! The log is a stream whose entries have the ids `0-1`, `0-2` and so on: the server itself gives each update its seq. All
-//! that changes it is a script, which runs in the server whole and with nothing in between (`lua/`): appending, with the
-//! check of idempotency keys; trimming; settling which log it is.
+//! The log is a stream whose entries have the ids `0-1`, `0-2` and so on: the server itself gives each update its seq.
+//! All that changes it is a script, which runs in the server whole and with nothing in between (`lua/`): appending,
+//! with the check of idempotency keys; trimming; settling which log it is.
 //!
 //! | key | what is in it |
 //! | --- | --- |
@@ -13,16 +13,19 @@
 //! | `{name}:index` | a stream: what to remove from the two above when an update leaves |
 //! | `{name}:bus` | the channel of [`RedisBus`] |
 //!
-//! What an acknowledgement is worth is the server's configuration: with `appendfsync always` an update survives a crash of
-//! the server, with `everysec` the last second may be lost, without `appendonly` everything since the last snapshot. A
-//! replica that takes over may lack what the primary acknowledged last, unless
-//! [`wait_replicas`](RedisConfig::wait_replicas) asks for more. Hubs notice a loss and give the log another epoch (`node.rs`).
+//! What an acknowledgement is worth is the server's configuration: with `appendfsync always` an update survives a crash
+//! of the server, with `everysec` the last second may be lost, without `appendonly` everything since the last snapshot.
+//! A replica that takes over may lack what the primary acknowledged last, unless
+//! [`wait_replicas`](RedisConfig::wait_replicas) asks for more. Hubs notice a loss and give the log another epoch
+//! (`node.rs`).
 //!
-//! Retention by updates is exact. Retention by bytes counts records and what they are found by, with an estimate of what
-//! each costs in the server; so the server's memory may be some percent more. Updates leave by age within a second.
+//! Retention by updates is exact. Retention by bytes counts records and what they are found by, with an estimate of
+//! what each costs in the server; so the server's memory may be some percent more. Updates leave by age within a
+//! second.
 //!
 //! A user with these rights is enough (with the log's own name): `~{tidings}:* &{tidings}:* +@scripting +@stream +@hash
-//! +@sortedset +@keyspace +@pubsub +@connection +info`. Of a Redis Cluster the URL has to lead to the primary that has the slot.
+//! +@sortedset +@keyspace +@pubsub +@connection +info`. Of a Redis Cluster the URL has to lead to the primary that has
+//! the slot.
 //!
 //! - `config.rs` what an operator says, `engine.rs` connections, `fault.rs` errors in an operator's words
 //! - `session.rs` a connection ready for a log, `node.rs` which log it is and whether it has lost something

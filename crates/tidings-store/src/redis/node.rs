@@ -1,11 +1,11 @@
-//! What a hub knows of the log that it shares: which one it is, and how far it has seen it. By that it notices that the log
-//! has been lost, or has lost its end.
+//! What a hub knows of the log that it shares: which one it is, and how far it has seen it. By that it notices that the
+//! log has been lost, or has lost its end.
 //!
 //! A Redis that fails over to a replica that lagged, or restarts without its newest data, still has the same epoch, and
 //! gives seqs that it has given before to other updates. Whoever has seen more of the log than there is now, or another
 //! update in its place, gives it a new epoch; a script lets the first of them do so, and the others take that one.
-//! Until then a hub that has not noticed may append to it: the update is in the log, and only the position in its receipt
-//! is of an epoch that is no more.
+//! Until then a hub that has not noticed may append to it: the update is in the log, and only the position in its
+//! receipt is of an epoch that is no more.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! What the retention no longer keeps leaves even when nobody publishes. Each hub looks after that; it does no harm that
-//! several do.
+//! What the retention no longer keeps leaves even when nobody publishes. Each hub looks after that; it does no harm
+//! that several do.
 //!
 //! Appending holds the log to its updates and bytes by itself. This is for the age, for a hub that is started with a
 //! smaller retention than the one before, and for what is still listed of updates that have left.

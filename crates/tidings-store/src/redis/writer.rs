@@ -1,5 +1,5 @@
-//! The one task that appends: it takes what waits, sends it in batches, several under way at a time, and tells the results in
-//! order.
+//! The one task that appends: it takes what waits, sends it in batches, several under way at a time, and tells the
+//! results in order.
 //!
 //! Nothing is ever sent twice. What was under way when the connection was lost has failed for whoever waits for it, and
 //! may be in the log all the same.
@@ -24,8 +24,8 @@ use super::queue::Queue;
 use super::session::Session;
 use crate::Retention;
 
-/// How many batches are under way at a time. A further one is sent only when it is full: what comes meanwhile is better off
-/// together in the next one than each part with a write to the server's disk of its own.
+/// How many batches are under way at a time. A further one is sent only when it is full: what comes meanwhile is better
+/// off together in the next one than each part with a write to the server's disk of its own.
 const MAX_FLYING: usize = 4;
 
 const DOING: &str = "append";
@@ -70,8 +70,8 @@ impl Writer {
         if let Some(before) = self.client.take() {
             let mut kill = ask("KILL");
             kill.arg("ID").arg(before);
-            // What the server has not read yet of the connection before must not come after what is sent on this one. It
-            // is no loss where the user may not do this: then it only comes late.
+            // What the server has not read yet of the connection before must not come after what is sent on this one.
+            // It is no loss where the user may not do this: then it only comes late.
             drop(session.send(kill, DOING).await);
         }
         self.client = session.send(ask("ID"), DOING).await.ok().and_then(answer::number);

@@ -1,7 +1,6 @@
 //! A real `redis-server` for tests: on a free port, with its own directory, gone when it is dropped.
 //!
 //! It needs nothing but the standard library, so that any crate's tests can include it with `#[path]`.
-#![allow(dead_code, reason = "not every crate that includes it uses all of it")]
 
 use std::fs;
 use std::io::{Read, Write};

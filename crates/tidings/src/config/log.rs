@@ -34,6 +34,7 @@ impl Reader<'_> {
         let directory = PathBuf::from(self.path("log.data")?);
         let durability = self.durability("log.durability")?;
         let (wait_replicas, replicas) = self.replicas()?;
+        let name = self.name("log.name")?;
         let text = self.text(STORE)?;
         let Some((scheme, rest)) = text.split_once("://") else {
             return match text {
@@ -48,7 +49,7 @@ impl Reader<'_> {
         }
         let engine = Engine {
             url: text.to_owned(),
-            name: self.name("log.name")?,
+            name,
             credentials_file: self.optional_path("log.credentials_file")?,
             ca_file: self.optional_path("log.ca_file")?,
         };

@@ -1,5 +1,6 @@
 //! What the layers make together, and that the defaults are written once.
 
+mod log;
 mod relay;
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use crate::balancer::{Balancer, HOST};
 
 /// How long an answer or a sign of life may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A machine with a browser.
 #[derive(Clone)]
@@ -165,15 +165,18 @@ impl Stream {
         }
     }
 
-    /// The next event. Fails when the stream ends.
+    /// The next event. Fails when the stream ends, or says only that it is there.
     pub(crate) async fn event(&mut self) -> (String, String) {
-        loop {
-            match self.next().await {
-                Came::Event { kind, data } => return (kind, data),
-                Came::Comment => {}
-                Came::End => panic!("the stream has ended"),
+        let event = async {
+            loop {
+                match self.next().await {
+                    Came::Event { kind, data } => return (kind, data),
+                    Came::Comment => {}
+                    Came::End => panic!("the stream has ended"),
+                }
             }
-        }
+        };
+        timeout(PATIENCE, event).await.expect("no event came")
     }
 
     /// Whether it is one that the hub lets in, and not one that says to come back later.

@@ -19,6 +19,7 @@ mod hub;
 mod one;
 mod publisher;
 #[path = "../../../tidings-store/tests/engine/redis.rs"]
+#[expect(dead_code, reason = "the tests of the log itself use all of it")]
 mod redis;
 #[path = "../support/request.rs"]
 mod request;

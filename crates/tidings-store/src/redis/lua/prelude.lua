@@ -89,8 +89,8 @@ local function seq_within(bytes, stop, last)
   return within
 end
 
--- Holds the log to so many updates and so many bytes (0: any number). A sixty-fourth more bytes than needed leave, so that
--- the search for the place is not made for every batch.
+-- Holds the log to so many updates and so many bytes (0: any number). A sixty-fourth more bytes than needed leave, so
+-- that the search for the place is not made for every batch.
 local function retain(max_updates, max_bytes, stop, last)
   local more = false
   if max_updates > 0 and last > max_updates then

@@ -1,5 +1,5 @@
--- Settles which log it is. ARGV: the epoch that the caller believes in, a new one, whether what it knew of the log is lost.
--- The first of several callers that have seen a loss gives the new epoch; the others take it.
+-- Settles which log it is. ARGV: the epoch that the caller believes in, a new one, whether what it knew of the log is
+-- lost. The first of several callers that have seen a loss gives the new epoch; the others take it.
 local epoch, there = call('HGET', meta, 'epoch'), call('EXISTS', log) == 1
 if epoch and there and not (ARGV[3] == 'lost' and epoch == ARGV[1]) then
   return epoch

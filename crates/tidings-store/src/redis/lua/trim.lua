@@ -1,5 +1,6 @@
--- Removes what the retention no longer keeps, a bounded piece of it. ARGV: the epoch, the most updates, the most bytes, the time
--- before which updates are too old, in ms since 1970 (0: none is). The answer: whether there is more to remove.
+-- Removes what the retention no longer keeps, a bounded piece of it. ARGV: the epoch, the most updates, the most bytes,
+-- the time before which updates are too old, in ms since 1970 (0: none is). The answer: whether there is more to
+-- remove.
 local known = call('HMGET', meta, 'epoch', 'end')
 if known[1] ~= ARGV[1] or call('EXISTS', log) == 0 then
   return 'lost'

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidings_hub::Log;
+use tidings_hub::{Log, Mode};
 use tidings_store::Retention;
 use tidings_store::nats::{ConnectError, NatsConfig, NatsLog, Storage};
 
 use super::engine::Nats;
 use super::{append, config, connect, operate};
-use crate::contract::given::{keyed, plain};
+use crate::contract::ROOMY;
+use crate::contract::given::{keyed, numbered, plain};
 
 async fn settings(nats: &Nats) -> Value {
     operate(nats, "STREAM.INFO.tidings", json!({})).await["config"].clone()
@@ -57,6 +58,20 @@ async fn a_key_is_known_for_as_long_as_is_configured() {
         }
         assert_eq!(again.seq, first.seq);
     }
+}
+
+#[tokio::test]
+async fn a_key_whose_update_has_left_is_free_again() {
+    let nats = Nats::new();
+    let retention = Retention { max_updates: Some(3), ..ROOMY };
+    let log = connect(NatsConfig { retention, ..config(&nats) }).await;
+    append(&log, keyed("k", "1")).await.unwrap();
+    log.append(numbered(3), Mode::Each).await;
+    let again = append(&log, keyed("k", "another")).await.unwrap();
+    assert_eq!((again.seq, again.repeated), (5, false));
+    // The server knows the first one's message id still; the second one's is found all the same.
+    let again = append(&log, keyed("k", "another")).await.unwrap();
+    assert_eq!((again.seq, again.repeated), (5, true));
 }
 
 #[tokio::test]

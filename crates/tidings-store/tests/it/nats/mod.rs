@@ -79,13 +79,16 @@ async fn append(log: &NatsLog, entry: Entry) -> Appending {
 
 /// Appends one, again and again while the log is unavailable.
 async fn append_at_last(log: &NatsLog, entry: Entry) -> (Epoch, u64) {
-    loop {
-        match append(log, entry.clone()).await {
-            Ok(appended) => return (appended.epoch, appended.seq),
-            Err(AppendError::Unavailable(_)) => tokio::task::yield_now().await,
-            Err(other) => panic!("{other:?}"),
+    let appending = async {
+        loop {
+            match append(log, entry.clone()).await {
+                Ok(appended) => return (appended.epoch, appended.seq),
+                Err(AppendError::Unavailable(_)) => tokio::task::yield_now().await,
+                Err(other) => panic!("{other:?}"),
+            }
         }
-    }
+    };
+    timeout(FOREVER, appending).await.unwrap()
 }
 
 /// Why an update was not appended.

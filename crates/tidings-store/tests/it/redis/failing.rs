@@ -1,5 +1,5 @@
-//! A server that crashes, stands still, is full or does not take us: publishers are told at once, nothing acknowledged is
-//! missing, and it goes on when it is well again.
+//! A server that crashes, stands still, is full or does not take us: publishers are told at once, nothing acknowledged
+//! is missing, and it goes on when it is well again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,6 +158,27 @@ async fn an_update_waits_for_replicas_where_that_is_asked_for() {
     let seq = insist(&log, "with a replica").await;
     let answer = replica.say(&["XREVRANGE", "{tidings}:log", "+", "-", "COUNT", "1"]);
     assert!(answer.contains(&format!("0-{seq}")), "{answer}");
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_made_again_before_it_is_needed() {
+    let redis = Redis::new();
+    let log: Arc<dyn Log> = Arc::new(open(&redis, ROOMY).await);
+    let mut heard = Heard::new(&log, 1);
+    append_all(&log, vec![plain("t", "before")]).await;
+    heard.until_data("before").await;
+    redis.say(&["CLIENT", "KILL", "TYPE", "normal"]);
+    heard.until(|heard| heard.back == 1).await;
+    // The one that asks, the one that follows, and the one that appends.
+    let connections = || redis.say(&["CLIENT", "LIST", "TYPE", "normal"]).matches("laddr=").count();
+    let renewed = async {
+        while connections() < 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), renewed).await.unwrap();
+    insist(&log, "after").await;
+    heard.until_data("after").await;
 }
 
 #[tokio::test]

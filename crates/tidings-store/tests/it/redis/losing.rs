@@ -93,8 +93,8 @@ async fn an_epoch_that_was_deleted_is_another_one_and_the_updates_stay() {
     assert_eq!(append_all(&log, numbered(1)).await, [6]);
 }
 
-/// A primary and a replica, of which the replica is promoted when it has `kept` of 10 updates; `first` is what another hub appends
-/// there before these two come.
+/// A primary and a replica, of which the replica is promoted when it has `kept` of 10 updates; `first` is what another
+/// hub appends there before these two come.
 async fn failed_over(kept: u64, first: u64) {
     let primary = Redis::new();
     let of = format!("replicaof 127.0.0.1 {}", primary.port());
