@@ -5,9 +5,10 @@ use std::net::TcpStream;
 
 use tokio::task::block_in_place;
 
-#[allow(dead_code, reason = "not every crate that includes it uses all of it")]
+#[expect(dead_code, reason = "what only the tests of the log itself need")]
 #[path = "../../../tidings-store/tests/engine/nats.rs"]
 mod nats;
+#[expect(dead_code, reason = "what only the tests of the log itself need")]
 #[path = "../../../tidings-store/tests/engine/redis.rs"]
 mod redis;
 
