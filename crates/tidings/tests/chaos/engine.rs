@@ -5,7 +5,6 @@ use std::net::TcpStream;
 
 use tokio::task::block_in_place;
 
-#[expect(dead_code, reason = "what only the tests of the log itself need")]
 #[path = "../../../tidings-store/tests/engine/nats.rs"]
 mod nats;
 #[expect(dead_code, reason = "what only the tests of the log itself need")]
