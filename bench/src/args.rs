@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Measures Tidings beside its peers: servers over HTTP alone, the codec in one thread.
+/// Measures Tidings beside its peers: servers over HTTP alone, the codec and the logs in this process.
 #[derive(Debug, Parser)]
 #[command(
     name = "tidings-bench",
@@ -39,6 +39,18 @@ pub(crate) enum Command {
     Shards(Run),
     /// Decoding and encoding, against the crates that do it (always all of them)
     Codec(Run),
+    /// Publishing to the log on disk, against bare appends and syncs (always all of them, as below)
+    Append(Run),
+    /// Appending to the log on Redis, against redis-benchmark
+    AppendRedis(Run),
+    /// Appending to the log on NATS, against nats bench
+    AppendNats(Run),
+    /// From one hub to another that shares its log, against the engine alone
+    Hop(Run),
+    /// Starting with a million updates on disk, and resuming among them
+    Restart(Run),
+    /// How much room a bounded log takes
+    Retention(Run),
     /// Show the targets and whether each is installed
     List,
     /// Install peers: those named, or all

@@ -82,7 +82,7 @@ fn all() -> Result<Vec<Target>> {
 
 /// Whether the hub's program has the settings that a target needs.
 pub(crate) fn has_settings(target: &Target, tidings: &Path) -> bool {
-    let Kind::Tidings { settings } = target.kind else { return true };
+    let Kind::Tidings { settings, .. } = target.kind else { return true };
     if settings.is_empty() {
         return true;
     }

@@ -1,5 +1,5 @@
 //! The benchmark: a load generator, the floor it is measured against, and the scenarios. Knows servers by HTTP alone,
-//! and the wire crate only to measure it.
+//! and the crates for the format, the hub and its logs only to measure them.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -13,10 +13,13 @@
 mod args;
 mod clock;
 mod codec;
+mod directory;
+mod engine;
 mod floor;
 mod histogram;
 mod inventory;
 mod load;
+mod logs;
 mod machine;
 mod marker;
 mod plot;
@@ -65,6 +68,12 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Publish(run) => (&["publish"], run),
         Command::Shards(run) => (&["shards"], run),
         Command::Codec(run) => (&["codec"], run),
+        Command::Append(run) => (&["append"], run),
+        Command::AppendRedis(run) => (&["append-redis"], run),
+        Command::AppendNats(run) => (&["append-nats"], run),
+        Command::Hop(run) => (&["hop"], run),
+        Command::Restart(run) => (&["restart"], run),
+        Command::Retention(run) => (&["retention"], run),
         Command::List => {
             inventory::list()?.iter().for_each(|line| println!("{line}"));
             return Ok(());
@@ -81,6 +90,10 @@ fn dispatch(command: Command) -> Result<()> {
     }
     if wanted("codec") {
         reports.push(codec::run(&options, &say)?);
+        finish(&reports, &options)?;
+    }
+    for scenario in logs::ALL.iter().filter(|scenario| wanted(scenario.name)) {
+        reports.push(logs::run(scenario, &options, &say)?);
         finish(&reports, &options)?;
     }
     let failures: usize = reports.iter().map(|report| report.failures.len()).sum();

@@ -17,6 +17,18 @@ pub(crate) fn folder() -> PathBuf {
     folder.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).to_owned(), PathBuf::from)
 }
 
+/// The folder that everything is built in.
+///
+/// # Errors
+/// When the bench is not inside a workspace.
+pub(crate) fn build_folder() -> Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("CARGO_TARGET_DIR") {
+        return std::path::absolute(folder).context("CARGO_TARGET_DIR");
+    }
+    let folder = folder();
+    Ok(folder.parent().context("the bench is not inside a workspace")?.join("target"))
+}
+
 /// Builds `tidings` and answers where it is. The smoke sizes take the profile that the bench has itself.
 ///
 /// # Errors

@@ -12,9 +12,11 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{
     clock::{Deadline, pause},
+    directory::Directory,
+    engine::Engine,
     process::{Memory, Tree},
     sys,
-    target::{Kind, Port, Target},
+    target::{Kind, Port, Store, Target},
 };
 
 /// For how long a server may take until it accepts connections.
@@ -39,6 +41,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) tidings: &'a Path,
     /// Whether it sends a keep-alive after one second of silence, where that can be set.
     pub(crate) keep_alive_each_second: bool,
+    /// Where its log is, where that is on disk and outlives the server.
+    pub(crate) data: Option<&'a Path>,
 }
 
 /// A server that runs. It is ended when this is dropped.
@@ -49,7 +53,9 @@ pub(crate) struct Server {
     scratch: PathBuf,
     tree: Tree,
     /// What it relays.
-    _upstream: Option<Box<Self>>,
+    upstream: Option<Box<Self>>,
+    /// What it keeps on disk.
+    data: Option<Directory>,
 }
 
 impl Server {
@@ -58,13 +64,6 @@ impl Server {
     /// # Errors
     /// With the end of its log when it does not.
     pub(crate) fn start(target: &Target, launch: &Launch<'_>) -> Result<Self> {
-        let name = target.name.clone();
-        let scratch = std::env::temp_dir().join(format!(
-            "tidings-bench-{}-{:08x}",
-            std::process::id(),
-            fastrand::u32(..)
-        ));
-        fs::create_dir_all(&scratch)?;
         let mut ports = free_ports()?;
         let upstream = match target.kind {
             Kind::Relay => Some(Box::new(Self::upstream(launch)?)),
@@ -74,18 +73,17 @@ impl Server {
             *second = upstream.address(Port::First).port();
         }
         let mut command = command(target, launch, ports)?;
-        let log = File::create(scratch.join("bench-server.log"))?;
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("HOME", &scratch).env("SCRATCH", &scratch);
-        command.env("WORKERS", launch.cores.len().to_string());
-        for (variable, port) in ["PORT", "PORT2", "PORT3"].iter().zip(ports) {
-            command.env(variable, port.to_string());
+        command.env_clear();
+        let mut data = None;
+        if let Kind::Tidings { store: Store::Disk, .. } = target.kind {
+            match launch.data {
+                Some(path) => command.arg("--data").arg(path),
+                None => command.arg("--data").arg(data.insert(Directory::new()?).path()),
+            };
         }
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        sys::confine(&mut command, launch.cores);
-        let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
-        let tree = Tree::of(i32::try_from(child.id())?);
-        let mut server = Self { child, name, ports, scratch, tree, _upstream: upstream };
+        command.env("WORKERS", launch.cores.len().to_string());
+        let mut server = Self::spawn(&target.name, command, ports, launch.cores)?;
+        (server.upstream, server.data) = (upstream, data);
         server.wait_for(Port::First)?;
         if target.publish.port != Port::First {
             server.wait_for(target.publish.port)?;
@@ -95,6 +93,53 @@ impl Server {
         }
         server.tree.refresh();
         Ok(server)
+    }
+
+    /// Starts an engine that hubs share, with nothing in it, and waits until it accepts connections.
+    ///
+    /// # Errors
+    /// With the end of its log when it does not.
+    pub(crate) fn engine(engine: Engine, cores: &[usize]) -> Result<Self> {
+        let ports = free_ports()?;
+        let [port, ..] = ports;
+        let data = Directory::new()?;
+        let mut command = engine.command(port, data.path());
+        command.env_clear();
+        let mut server = Self::spawn(engine.name(), command, ports, cores)?;
+        server.data = Some(data);
+        server.wait_for(Port::First)?;
+        Ok(server)
+    }
+
+    /// Starts a command with a clean environment.
+    fn spawn(name: &str, mut command: Command, ports: [u16; 3], cores: &[usize]) -> Result<Self> {
+        let scratch = std::env::temp_dir().join(format!(
+            "tidings-bench-{}-{:08x}",
+            std::process::id(),
+            fastrand::u32(..)
+        ));
+        fs::create_dir_all(&scratch)?;
+        let log = File::create(scratch.join("bench-server.log"))?;
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("HOME", &scratch).env("SCRATCH", &scratch);
+        for (variable, port) in ["PORT", "PORT2", "PORT3"].iter().zip(ports) {
+            command.env(variable, port.to_string());
+        }
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        sys::confine(&mut command, cores);
+        let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+        let tree = Tree::of(i32::try_from(child.id())?);
+        let name = name.to_owned();
+        Ok(Self { child, name, ports, scratch, tree, upstream: None, data: None })
+    }
+
+    /// Ends it at once, as a crash does.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub(crate) fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(drop).context("cannot wait for the end of a server")
     }
 
     /// The floor, for a relay.
@@ -198,7 +243,7 @@ impl Drop for Server {
 }
 
 fn command(target: &Target, launch: &Launch<'_>, ports: [u16; 3]) -> Result<Command> {
-    let [port, upstream, _] = ports;
+    let [port, second, _] = ports;
     match &target.kind {
         Kind::Floor => {
             let mut command = Command::new(std::env::current_exe()?);
@@ -208,10 +253,17 @@ fn command(target: &Target, launch: &Launch<'_>, ports: [u16; 3]) -> Result<Comm
             }
             Ok(command)
         }
-        Kind::Tidings { settings } => {
+        Kind::Tidings { store, settings } => {
             let mut command = Command::new(launch.tidings);
             command.args(["serve", "--dev", "--listen", &format!("127.0.0.1:{port}")]);
-            command.args(["--admin-listen", "127.0.0.1:0", "--set", "telemetry.log=warn"]);
+            command.args(["--admin-listen", &format!("127.0.0.1:{second}")]);
+            command.args(["--set", "telemetry.log=warn"]);
+            match store {
+                // So it is with `--dev`.
+                Store::Memory => {}
+                Store::Disk => drop(command.args(["--store", "disk"])),
+                Store::Shared(url) => drop(command.args(["--store", url])),
+            }
             // A hub in use would drain; the bench wants it to be gone.
             command.args(["--set", "drain.time=0s"]);
             if launch.keep_alive_each_second {
@@ -222,7 +274,7 @@ fn command(target: &Target, launch: &Launch<'_>, ports: [u16; 3]) -> Result<Comm
         }
         Kind::Relay => {
             let mut command = Command::new(launch.tidings);
-            let url = format!("http://127.0.0.1:{upstream}/events");
+            let url = format!("http://127.0.0.1:{second}/events");
             command.args(["relay", &url, "--listen", &format!("127.0.0.1:{port}")]);
             command.args(["--admin-listen", "127.0.0.1:0", "--set", "telemetry.log=warn"]);
             command.args(["--set", "drain.time=0s", "--set", "limits.per_address=0"]);

@@ -6,6 +6,7 @@
 
 use std::{
     ffi::c_int,
+    fs::File,
     io, mem,
     os::{
         fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd},
@@ -138,6 +139,15 @@ fn read_clock(clock: libc::clockid_t) -> io::Result<u64> {
     check(unsafe { libc::clock_gettime(clock, &raw mut time) })?;
     let (seconds, nanos) = (time.tv_sec.cast_unsigned(), time.tv_nsec.cast_unsigned());
     Ok(seconds * 1_000_000_000 + nanos)
+}
+
+/// Takes a file that is on the disk out of the system's memory.
+pub(crate) fn forget_cached(file: &File) -> io::Result<()> {
+    // SAFETY: no pointers.
+    match unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) } {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
 }
 
 /// Sends a signal to one process; whether it was there.

@@ -15,7 +15,8 @@ pub(crate) const SCENARIOS: &[&str] =
     &["broadcast", "own-topics", "idle", "storm", "slow", "selectors", "publish", "shards"];
 
 /// The names of the built-in targets.
-pub(crate) const BUILT_IN: &[&str] = &["floor", "tidings", "tidings-body", "tidings-relay"];
+pub(crate) const BUILT_IN: &[&str] =
+    &["floor", "tidings", "tidings-body", "tidings-disk", "tidings-relay"];
 
 /// A server that can be measured.
 #[derive(Clone, Debug)]
@@ -37,12 +38,22 @@ pub(crate) struct Target {
 pub(crate) enum Kind {
     /// The floor: this program itself.
     Floor,
-    /// Tidings with these settings.
-    Tidings { settings: &'static [&'static str] },
+    /// Tidings with its log there, and these settings.
+    Tidings { store: Store, settings: &'static [&'static str] },
     /// Tidings as a relay of the floor, which is published to and is not measured.
     Relay,
     /// Another server, by its folder in `bench/peers`.
     Peer(Peer),
+}
+
+/// Where a hub keeps its log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Store {
+    Memory,
+    /// In a directory: one of its own unless the start names one.
+    Disk,
+    /// In the engine with this URL.
+    Shared(String),
 }
 
 /// The commands of a peer, run in its folder.
@@ -187,21 +198,31 @@ impl Target {
         })
     }
 
+    /// The hub with its log there, and these settings.
+    ///
+    /// # Errors
+    /// None that its templates do not have.
+    pub(crate) fn hub(store: Store, settings: &'static [&'static str]) -> Result<Self> {
+        Ok(Self { kind: Kind::Tidings { store, settings }, ..Self::built_in("tidings")? })
+    }
+
     /// A target that needs no description.
     ///
     /// # Errors
     /// When there is none of that name.
     pub(crate) fn built_in(name: &str) -> Result<Self> {
+        let hub = |store, settings| Kind::Tidings { store, settings };
         let (about, kind, scenarios): (_, _, &[&str]) = match name {
             "floor" => (
                 "epoll and one send to each socket",
                 Kind::Floor,
                 &["broadcast", "own-topics", "idle", "storm", "slow"],
             ),
-            "tidings" => ("the hub, direct lane", Kind::Tidings { settings: &[] }, SCENARIOS),
+            "tidings" => ("the hub, direct lane", hub(Store::Memory, &[]), SCENARIOS),
             "tidings-body" => {
-                ("the hub, body lane", Kind::Tidings { settings: &["stream.lane=body"] }, SCENARIOS)
+                ("the hub, body lane", hub(Store::Memory, &["stream.lane=body"]), SCENARIOS)
             }
+            "tidings-disk" => ("the hub, its log on disk", hub(Store::Disk, &[]), SCENARIOS),
             "tidings-relay" => ("the hub, relaying the floor", Kind::Relay, &["broadcast"]),
             _ => bail!("no built-in target `{name}`"),
         };

@@ -63,6 +63,8 @@ const BARS: &[Bar] = bars! {
     "broadcast" "tidings" "cpu_wide" OfFloor, AtMost 0.5 "x floor's window 1" "direct lane, wide window: CPU per event";
     "broadcast" "tidings-relay" "cpu_1" OfTarget("tidings"), AtMost 1.25 "x published" "a relayed event, window 1: CPU";
     "broadcast" "tidings-relay" "cpu_wide" OfTarget("tidings"), AtMost 1.25 "x published" "a relayed event, wide window: CPU";
+    "broadcast" "tidings-disk" "cpu_1" OfTarget("tidings"), AtMost 1.05 "x in memory" "log on disk, window 1: CPU per event";
+    "broadcast" "tidings-disk" "cpu_wide" OfTarget("tidings"), AtMost 1.05 "x in memory" "log on disk, wide window: CPU per event";
     "idle" "tidings" "peak" Value, AtMost 2.5 "KiB" "direct lane: memory per connection at the peak of a storm";
     "idle" "tidings-body" "peak" Value, AtMost 12.0 "KiB" "body lane: memory per connection at the peak of a storm";
     "idle" "tidings" "keep_alive" OfFloor, AtMost 1.3 "x floor" "direct lane: CPU per keep-alive";
@@ -75,7 +77,27 @@ const BARS: &[Bar] = bars! {
     "slow" "tidings" "memory_stuck" Value, AtMost 64.0 "KiB" "memory of each stuck subscriber";
     "selectors" "tidings" "beyond" Value, AtMost 20.0 "µs" "publish among 1,000 templates, beyond its deliveries";
     "publish" "tidings" "ndjson_core" Value, AtLeast 300_000.0 "/s" "NDJSON updates per second of server CPU";
+    "publish" "tidings-disk" "ndjson" Value, AtLeast 100_000.0 "/s" "NDJSON updates acknowledged per second, log on disk";
     "shards" "tidings" "cpu_ratio" Value, AtMost 1.1 "x one core" "two server cores: CPU per event";
+    "append" "tidings" "rate" OfTarget("one"), AtLeast 15.0 "x one sync each" "64 publishers: acknowledged per second";
+    "append" "tidings" "rate" OfTarget("grouped"), AtLeast 0.6 "x bare groups" "the same";
+    "append-redis" "tidings" "everysec_64" OfTarget("redis-benchmark"), AtLeast 0.7 "x redis-benchmark" "64 under way, everysec";
+    "append-redis" "tidings" "everysec_512" OfTarget("redis-benchmark"), AtLeast 0.7 "x redis-benchmark" "512 under way, everysec";
+    "append-redis" "tidings" "always_64" OfTarget("redis-benchmark"), AtLeast 0.7 "x redis-benchmark" "64 under way, always";
+    "append-redis" "tidings" "always_512" OfTarget("redis-benchmark"), AtLeast 0.7 "x redis-benchmark" "512 under way, always";
+    "append-nats" "tidings" "rate_64" OfTarget("nats-bench"), AtLeast 0.7 "x nats bench" "64 under way";
+    "append-nats" "tidings" "rate_512" OfTarget("nats-bench"), AtLeast 0.7 "x nats bench" "512 under way";
+    "hop" "tidings-redis" "p99" OfTarget("redis"), AtMost 3.0 "x Redis alone" "publish at one hub to delivery at another, p99";
+    "hop" "tidings-nats" "p99" OfTarget("nats"), AtMost 3.0 "x NATS alone" "publish at one hub to delivery at another, p99";
+    "restart" "tidings-disk" "ready" Value, AtMost 2_000.0 "ms" "killed and started with 1,000,000 updates: ready";
+    "restart" "tidings-disk" "stream" Value, AtMost 2_000.0 "ms" "first byte of a stream";
+    "restart" "tidings-disk" "peak" Value, AtMost 200.0 "MB" "memory at its peak";
+    "restart" "tidings-disk" "topic" Value, AtMost 50.0 "ms" "resuming from the middle, one topic: first update";
+    "restart" "tidings-disk" "all" Value, AtMost 50.0 "ms" "resuming from the middle, `*`: first update";
+    "restart" "tidings-disk" "ready_cold" Value, AtMost 2_000.0 "ms" "the same three with nothing cached: ready";
+    "restart" "tidings-disk" "topic_cold" Value, AtMost 50.0 "ms" "one topic";
+    "restart" "tidings-disk" "all_cold" Value, AtMost 50.0 "ms" "`*`";
+    "retention" "tidings-disk" "peak" Value, AtMost 130.0 "MB" "a log of at most 100 MB: its directory";
     "codec" "tidings lent" "decode_llm_1400" OfRivals, AtLeast 1.5 "x fastest crate" "decode a language model's chunks, events lent, cut at 1,400 B";
     "codec" "tidings lent" "decode_llm_16384" OfRivals, AtLeast 1.5 "x fastest crate" "the same, cut at 16 KiB";
     "codec" "tidings lent" "decode_update_1400" OfRivals, AtLeast 1.5 "x fastest crate" "decode id, event and data, events lent, cut at 1,400 B";
@@ -123,7 +145,7 @@ impl Bar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{args, codec, report::Row, scenario};
+    use crate::{args, codec, logs, report::Row, scenario};
 
     fn report(floor: f64, tidings: f64) -> Report {
         let figures = [("floor", floor), ("tidings", tidings)];
@@ -167,11 +189,13 @@ mod tests {
     #[test]
     fn every_bar_names_a_scenario_and_a_figure_that_are_there() {
         for bar in BARS {
-            let scenario = scenario::ALL.iter().find(|scenario| scenario.name == bar.scenario);
-            let figures = match scenario {
-                Some(scenario) => (scenario.figures)(&args::Run::default_for_tests()),
-                None if bar.scenario == "codec" => codec::figures(),
-                None => panic!("{}", bar.scenario),
+            let over_http = scenario::ALL.iter().find(|scenario| scenario.name == bar.scenario);
+            let of_logs = logs::ALL.iter().find(|scenario| scenario.name == bar.scenario);
+            let figures = match (over_http, of_logs) {
+                (Some(scenario), _) => (scenario.figures)(&args::Run::default_for_tests()),
+                (None, Some(scenario)) => (scenario.figures)(),
+                (None, None) if bar.scenario == "codec" => codec::figures(),
+                (None, None) => panic!("{}", bar.scenario),
             };
             let known =
                 |key: &str| assert!(figures.iter().any(|figure| figure.key == key), "{key}");

@@ -119,7 +119,7 @@ fn tests(workspace: &Workspace) -> Result<Outcome> {
 fn bench(workspace: &Workspace) -> Result<Outcome> {
     let mut arguments = vec!["run", "--package", "tidings-bench", "--locked", "--"];
     arguments.extend(["all", "--smoke"]);
-    for target in ["floor", "tidings", "tidings-body", "tidings-relay"] {
+    for target in ["floor", "tidings", "tidings-body", "tidings-disk", "tidings-relay"] {
         arguments.extend(["--target", target]);
     }
     run(&mut workspace.cargo(&arguments))?;

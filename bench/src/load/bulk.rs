@@ -9,28 +9,41 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::response::{Response, Sink};
+use super::{
+    request::topic_name,
+    response::{Response, Sink},
+};
 use crate::{clock, marker::Marker, server::Server};
 
 /// How much goes into one chunk.
 const CHUNK_BYTES: usize = 64 * 1_024;
 const READ_BYTES: usize = 256 * 1_024;
 
-/// A request with many updates of one topic.
+/// A request with many updates, of so many topics in turn.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bulk<'a> {
     pub(crate) to: SocketAddr,
     pub(crate) path: &'a str,
     pub(crate) updates: u64,
+    pub(crate) topics: u32,
     pub(crate) data_bytes: usize,
 }
 
+/// What became of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Bulked {
+    /// How long it took until the last result had come.
+    pub(crate) nanos: u64,
+    /// The id of the last update.
+    pub(crate) last_id: String,
+}
+
 impl Bulk<'_> {
-    /// Publishes them and checks that each got an id of its own. Answers how long that took, in nanoseconds.
+    /// Publishes them and checks that each got an id of its own.
     ///
     /// # Errors
     /// When one was refused, or the server does not move for the time of the limit.
-    pub(crate) fn run(self, server: &mut Server, limit: Duration) -> Result<u64> {
+    pub(crate) fn run(self, server: &mut Server, limit: Duration) -> Result<Bulked> {
         let mut socket = TcpStream::connect(self.to).context("cannot connect to publish")?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(limit))?;
@@ -60,36 +73,45 @@ impl Bulk<'_> {
         if results.taken != self.updates {
             bail!("{} of {} updates have a result", results.taken, self.updates);
         }
-        Ok(nanos)
+        let last = String::from_utf8_lossy(&results.last);
+        let last_id = last.trim_start_matches("{\"id\":\"").trim_end_matches("\"}").to_owned();
+        Ok(Bulked { nanos, last_id })
     }
 
     fn send(self, mut socket: TcpStream) -> io::Result<()> {
         let mut data = Vec::new();
         Marker { run: 0, topic: 0, seq: 0, sent: 0 }.write(self.data_bytes, &mut data);
-        let line = [b"{\"topic\":\"t0\",\"data\":\"", data.as_slice(), b"\"}\n"].concat();
+        let line = |topic: u32| {
+            let topic = topic_name(topic);
+            [b"{\"topic\":\"", topic.as_bytes(), b"\",\"data\":\"", &data, b"\"}\n"].concat()
+        };
+        let lines: Vec<Vec<u8>> = (0..self.topics.max(1)).map(line).collect();
         let (path, to) = (self.path, self.to);
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: {to}\r\nContent-Type: application/x-ndjson\r\n\
              Transfer-Encoding: chunked\r\n\r\n"
         );
         socket.write_all(head.as_bytes())?;
-        let most = (CHUNK_BYTES / line.len()).max(1);
-        let whole = chunk(&line, most);
+        let longest = lines.iter().map(Vec::len).max().unwrap_or(1);
+        // Whole turns, so that every chunk but the last is the same.
+        let most = (CHUNK_BYTES / longest / lines.len()).max(1) * lines.len();
+        let whole = chunk(&lines, most);
         let mut left = self.updates;
         while left >= most as u64 {
             socket.write_all(&whole)?;
             left -= most as u64;
         }
         if left > 0 {
-            socket.write_all(&chunk(&line, usize::try_from(left).unwrap_or(0)))?;
+            socket.write_all(&chunk(&lines, usize::try_from(left).unwrap_or(0)))?;
         }
         socket.write_all(b"0\r\n\r\n")
     }
 }
 
-fn chunk(line: &[u8], lines: usize) -> Vec<u8> {
-    let size = format!("{:x}\r\n", line.len() * lines);
-    [size.as_bytes(), &line.repeat(lines), b"\r\n"].concat()
+fn chunk(lines: &[Vec<u8>], count: usize) -> Vec<u8> {
+    let lines: Vec<u8> = lines.iter().cycle().take(count).flatten().copied().collect();
+    let size = format!("{:x}\r\n", lines.len());
+    [size.as_bytes(), &lines, b"\r\n"].concat()
 }
 
 #[derive(Default)]
@@ -155,6 +177,7 @@ mod tests {
 
     #[test]
     fn a_chunk_says_its_size() {
-        assert_eq!(chunk(b"ab\n", 6), b"12\r\nab\nab\nab\nab\nab\nab\n\r\n");
+        let lines = [b"ab\n".to_vec(), b"c\n".to_vec()];
+        assert_eq!(chunk(&lines, 7), b"12\r\nab\nc\nab\nc\nab\nc\nab\n\r\n");
     }
 }

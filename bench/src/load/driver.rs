@@ -59,7 +59,7 @@ impl Load {
     }
 
     /// For a server at these addresses.
-    pub(super) fn to(
+    pub(crate) fn to(
         target: &Target,
         subscribe_to: SocketAddr,
         publish_to: SocketAddr,

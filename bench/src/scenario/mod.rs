@@ -77,7 +77,7 @@ impl Context {
         let cores = &self.run.server_cores;
         let upstream_cores = &self.run.client_cores;
         let tidings = &self.tidings;
-        let launch = Launch { cores, upstream_cores, tidings, keep_alive_each_second };
+        let launch = Launch { cores, upstream_cores, tidings, keep_alive_each_second, data: None };
         Server::start(target, &launch)
     }
 

@@ -58,7 +58,8 @@ fn measure_on(context: &Context, target: &Target, cores: &[usize]) -> Result<Par
     let subscribers = context.subscribers(target, 5_000, 50);
     let upstream_cores = &context.run.client_cores;
     let tidings = &context.tidings;
-    let launch = Launch { cores, upstream_cores, tidings, keep_alive_each_second: false };
+    let launch =
+        Launch { cores, upstream_cores, tidings, keep_alive_each_second: false, data: None };
     let mut server = Server::start(target, &launch)?;
     let mut load = Load::new(target, &server)?;
     context.open(&mut load, &mut server, target, (0..subscribers).map(|_| plan(0)))?;

@@ -45,6 +45,7 @@ struct HubFigures {
     updates: Gauge,
     bytes: Gauge,
     topics: Gauge,
+    log_is_up: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -133,17 +134,22 @@ impl Metrics {
         );
         registry.register_with_unit("publish_to_write", "From an update's entry into the log to its being handed to a stream that was open by then", Unit::Seconds, self.lag.clone());
         registry.register("gaps", "Gaps told to subscribers", self.hub.gaps.clone());
-        registry.register("log_updates", "Updates that the log retains", self.hub.updates.clone());
+        registry.register("log_updates", "Updates of the log in memory", self.hub.updates.clone());
         registry.register_with_unit(
             "log",
-            "What the retained updates weigh",
+            "What the updates in memory weigh",
             Unit::Bytes,
             self.hub.bytes.clone(),
         );
         registry.register(
             "log_topics",
-            "Topics that have a retained update",
+            "Topics that have an update in memory",
             self.hub.topics.clone(),
+        );
+        registry.register(
+            "log_up",
+            "1 where the log can be reached, 0 where it is away",
+            self.hub.log_is_up.clone(),
         );
     }
 
@@ -182,6 +188,7 @@ impl Metrics {
         self.hub.updates.set(gauge(stats.updates));
         self.hub.bytes.set(gauge(stats.bytes));
         self.hub.topics.set(gauge(stats.topics));
+        self.hub.log_is_up.set(i64::from(!stats.log_is_away));
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)

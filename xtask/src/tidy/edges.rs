@@ -9,7 +9,7 @@ use super::Finding;
 /// The members of the workspace, each with the members it depends on, for whatever purpose.
 const EDGES: &[(&str, &[&str])] = &[
     ("tidings", &["tidings-hub", "tidings-server", "tidings-store", "tidings-wire"]),
-    ("tidings-bench", &["tidings-wire"]),
+    ("tidings-bench", &["tidings-hub", "tidings-store", "tidings-wire"]),
     ("tidings-example-actix-web", &["tidings-hub", "tidings-server"]),
     ("tidings-example-axum", &["tidings-hub", "tidings-server"]),
     ("tidings-hub", &["tidings-wire"]),

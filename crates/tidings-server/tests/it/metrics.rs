@@ -47,6 +47,7 @@ async fn the_metrics_tell_what_has_happened() {
     is("tidings_publish_to_write_seconds_count", 8);
     is("tidings_log_updates", 5);
     is("tidings_log_topics", 1);
+    is("tidings_log_up", 1);
     assert!(metric(admin, "tidings_log_bytes") > 5 * 8);
     assert!(metric(admin, "tidings_sent_bytes_total") > 20 * 8);
     assert_eq!(server.request("GET /events HTTP/1.1", b"").await.status, 400);

@@ -173,7 +173,8 @@ async fn nothing_comes_once_the_call_has_answered() {
         for last in readers.join_all().await {
             assert!(last <= published, "round {round}: {last} came after {published}");
         }
-        assert_eq!(hub.stats().subscribers, 1);
+        // A client may see its end just before the hub has forgotten it.
+        metric_becomes(admin, "tidings_streams", 1).await;
     }
     is_over.store(true, Ordering::Relaxed);
     publisher.await.unwrap();
