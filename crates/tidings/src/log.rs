@@ -1,6 +1,7 @@
 //! The log that the settings ask for, opened.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tidings_hub::Log;
@@ -11,6 +12,10 @@ use tidings_store::{Bus, Retention};
 use tracing::info;
 
 use crate::config::{Engine, LogConfig, Store};
+
+/// How long a hub that starts waits for an engine that is away. What starts it may try again; an operator who mistyped
+/// a host wants to know soon.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// What is behind the hub.
 #[derive(Debug, Default)]
@@ -47,6 +52,7 @@ pub(crate) async fn open(config: &LogConfig) -> anyhow::Result<Opened> {
                 name,
                 retention,
                 wait_replicas: *wait_replicas,
+                patience: CONNECT_WITHIN,
                 ..RedisConfig::new(url)
             };
             let log = RedisLog::connect(config.clone()).await.context("cannot open the log")?;
@@ -60,6 +66,7 @@ pub(crate) async fn open(config: &LogConfig) -> anyhow::Result<Opened> {
                 ca_file,
                 name,
                 replicas: *replicas,
+                connect_within: CONNECT_WITHIN,
                 ..NatsConfig::new(url, retention)
             };
             let log = NatsLog::connect(config).await.context("cannot open the log")?;

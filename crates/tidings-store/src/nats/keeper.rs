@@ -36,13 +36,20 @@ pub(super) async fn connect(config: NatsConfig) -> Result<Arc<Link>, ConnectErro
     let mut servers = Servers::new(&config).map_err(|trouble| trouble.connecting(&at))?;
     let deadline = Instant::now() + config.connect_within;
     let mut pause = SHORTEST_PAUSE;
+    let mut told = None;
     let (conn, lineage, info) = loop {
         match begin(&mut servers, &config).await {
             Ok(begun) => break begun,
             Err(trouble) if trouble.is_lasting() || Instant::now() + pause > deadline => {
                 return Err(trouble.connecting(&at));
             }
-            Err(trouble) => tracing::debug!(%at, %trouble, "not connected yet"),
+            Err(trouble) => {
+                let why = trouble.to_string();
+                if told.as_ref() != Some(&why) {
+                    tracing::info!(%at, why, "waiting for the NATS server");
+                    told = Some(why);
+                }
+            }
         }
         tokio::time::sleep(pause).await;
         pause = longer(pause);

@@ -60,10 +60,9 @@ impl RedisBus {
         let ears = Arc::new(Ears::default());
         let mut listener =
             Listener { engine: engine.clone(), keys: keys.clone(), ears: ears.clone() };
-        let line = super::patiently(&engine, config.patience, &mut listener, |listener| {
-            Box::pin(listener.open())
-        })
-        .await?;
+        let line =
+            super::patiently(config.patience, &mut listener, |listener| Box::pin(listener.open()))
+                .await?;
         let (unsent, waiting) = mpsc::channel(MAX_UNSENT);
         tokio::spawn(send(engine, keys, waiting));
         let task = tokio::spawn(listener.run(line));

@@ -88,6 +88,9 @@ fn advice(code: &str, error: &RedisError) -> &'static str {
             "; it does not answer: it is stopped, overloaded, or cut off by the network"
         }
         _ if error.is_connection_refusal() => "; nothing listens there: is it running?",
+        _ if error.kind() == ErrorKind::Parse => {
+            "; what listens there does not speak as a Redis does: is the port right, and TLS (rediss://) meant or not?"
+        }
         _ if error.is_io_error() => "; the connection was lost",
         _ => "",
     }

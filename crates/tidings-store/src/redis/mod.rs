@@ -119,8 +119,7 @@ impl RedisLog {
             client: None,
         };
         let line =
-            patiently(&engine, config.patience, &mut writer, |writer| Box::pin(writer.open()))
-                .await?;
+            patiently(config.patience, &mut writer, |writer| Box::pin(writer.open())).await?;
         let link = Arc::new(Link::new(engine.clone(), node.clone()));
         tokio::spawn(writer.run(line));
         let trimming = tokio::spawn(trim::run(link.clone(), node.clone(), config.retention));
@@ -254,13 +253,13 @@ fn keys(config: &RedisConfig) -> Result<Arc<Keys>, ConnectError> {
 
 /// Opens something; while the server is away, again and again for so long.
 async fn patiently<S, T>(
-    engine: &Engine,
     patience: Duration,
     who: &mut S,
     open: impl Fn(&mut S) -> BoxFuture<'_, Result<T, OpenError>>,
 ) -> Result<T, ConnectError> {
     let begun = Instant::now();
     let mut backoff = Backoff::new();
+    let mut told = None;
     loop {
         let fault = match open(who).await {
             Ok(opened) => return Ok(opened),
@@ -270,7 +269,10 @@ async fn patiently<S, T>(
         if fault.is_lasting || begun.elapsed() >= patience {
             return Err(ConnectError::Server(fault.why));
         }
-        tracing::info!(place = %engine.place(), why = %fault.why, "waiting for the Redis server");
+        if told.as_ref() != Some(&fault.why) {
+            tracing::info!(why = %fault.why, "waiting for the Redis server");
+            told = Some(fault.why);
+        }
         backoff.pause().await;
     }
 }

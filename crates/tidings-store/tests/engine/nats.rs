@@ -51,7 +51,9 @@ impl Nats {
                 break;
             }
         }
-        panic!("nats-server does not start (Debian: apt-get install nats-server): {said}");
+        panic!(
+            "nats-server does not start; `cargo xtask setup` installs it (Debian: nats-server): {said}"
+        );
     }
 
     /// The address to connect to.
@@ -109,7 +111,7 @@ impl Nats {
             self.rest
         );
         fs::write(&config, text).expect("the configuration can be written");
-        let child = Command::new("nats-server")
+        let child = Command::new(program())
             .arg("-c")
             .arg(&config)
             .stdin(Stdio::null())
@@ -147,6 +149,12 @@ impl Drop for Nats {
             drop(child.wait());
         }
     }
+}
+
+/// Debian has servers in a folder that is not in everybody's path.
+fn program() -> PathBuf {
+    let debian = Path::new("/usr/sbin/nats-server");
+    if debian.is_file() { debian.into() } else { "nats-server".into() }
 }
 
 fn signal(child: &Child, name: &str) {

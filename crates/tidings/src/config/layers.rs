@@ -19,6 +19,9 @@ use super::{
 /// The commented defaults, as `tidings config` prints them.
 pub(crate) const DEFAULTS: &str = include_str!("default.toml");
 
+/// Where the log is kept.
+const STORE: &str = "log.store";
+
 /// Where a value was said.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Origin {
@@ -147,11 +150,15 @@ impl Layers {
             ("cors.origins", Value::List(Vec::new()), any_origin),
             ("dashboard.enabled", Value::Switch(false), Value::Switch(true)),
             // Nothing is left behind.
-            ("log.store", Value::Text("disk".to_owned()), Value::Text("memory".to_owned())),
+            (STORE, Value::Text("disk".to_owned()), Value::Text("memory".to_owned())),
             // Everybody on this machine has the same address.
             ("limits.per_address", Value::Count(1_000), Value::Count(0)),
         ];
+        let names_directory = self.names_directory();
         for (name, off, on) in turned_on {
+            if name == STORE && names_directory {
+                continue;
+            }
             if let Some(setting) = self.settings.get_mut(name)
                 && setting.value == off
                 && matches!(setting.origin, Origin::Default | Origin::File { .. })
@@ -163,11 +170,19 @@ impl Layers {
 
     /// Keeps the log in memory, where nothing says otherwise: for a hub that only passes on what others keep.
     pub(crate) fn lay_memory(&mut self) {
-        if let Some(setting) = self.settings.get_mut("log.store")
+        let names_directory = self.names_directory();
+        if let Some(setting) = self.settings.get_mut(STORE)
             && matches!(setting.origin, Origin::Default)
+            && !names_directory
         {
             setting.value = Value::Text("memory".to_owned());
         }
+    }
+
+    /// Whether a variable or a flag names the directory of the log: whoever does wants it there.
+    fn names_directory(&self) -> bool {
+        let data = self.setting("log.data");
+        data.is_some_and(|data| !matches!(data.origin, Origin::Default | Origin::File { .. }))
     }
 
     /// Lays one setting given as text over what is there.

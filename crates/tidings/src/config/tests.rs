@@ -13,7 +13,7 @@ use super::{
     key::{KEYS, Key, Kind},
     layers::Layers,
     load::lay_all,
-    settings::{Config, KeySource},
+    settings::{Config, KeySource, Store},
     show::resolved,
 };
 
@@ -301,6 +301,17 @@ fn development_mode_opens_the_hub_on_loopback_only() {
     let config = Given { file, ..Given::default() }.resolve().unwrap();
     assert!(config.dashboard, "a file made from the defaults turns nothing off");
     assert_eq!(config.cors_origins, ["http://a.example"]);
+}
+
+/// `tidings serve --dev --data DIR` kept the log in memory, and nobody was told.
+#[test]
+fn whoever_names_a_directory_under_dev_has_the_log_there() {
+    let store = |set| Given { set, ..Given::default() }.resolve().unwrap().log.store;
+    assert!(matches!(store(&[("dev", "true")]), Store::Memory));
+    let named = store(&[("dev", "true"), ("log.data", "here")]);
+    assert!(matches!(named, Store::Disk { directory, .. } if directory == Path::new("here")));
+    let both = [("dev", "true"), ("log.data", "here"), ("log.store", "memory")];
+    assert!(matches!(store(&both), Store::Memory));
 }
 
 /// They were on, and a storm of reconnects pushed out of the log what the subscribers came back for.

@@ -1,6 +1,8 @@
 //! Who we are, over what, and what an operator is told when that is not right.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +54,21 @@ async fn a_user_and_a_password_open_the_log() {
     RedisBus::connect(with("hub:secret")).await.unwrap();
     assert!(!format!("{log:?}").contains("secret"));
     assert!(!format!("{:?}", with("hub:secret")).contains("secret"));
+}
+
+#[tokio::test]
+async fn what_is_no_redis_is_told_from_one_that_is_away() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // It talks first, as many servers do.
+    std::thread::spawn(move || {
+        while let Ok((mut socket, _)) = listener.accept() {
+            drop(socket.write_all(b"220 good morning\r\n"));
+            drop(socket.read_to_end(&mut Vec::new()));
+        }
+    });
+    let text = error(RedisConfig::new(format!("redis://{address}"))).await;
+    assert!(text.contains(&address.to_string()) && text.contains("is the port right"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
