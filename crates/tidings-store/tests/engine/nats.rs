@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
+use std::time::Duration;
 
 /// A server.
 #[derive(Debug)]
@@ -92,7 +93,11 @@ impl Nats {
 
     /// Stops it in its tracks: it keeps its connections and answers nothing.
     pub(crate) fn stall(&self) {
-        signal(self.child.as_ref().expect("it is running"), "STOP");
+        let process = self.child.as_ref().expect("it is running");
+        signal(process, "STOP");
+        while !stands_still(process) {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Lets it go on after [`stall`](Self::stall).
@@ -155,6 +160,16 @@ impl Drop for Nats {
 fn program() -> PathBuf {
     let debian = Path::new("/usr/sbin/nats-server");
     if debian.is_file() { debian.into() } else { "nats-server".into() }
+}
+
+/// Whether every thread of a process stands still: the signal reaches them one after the other.
+fn stands_still(process: &Child) -> bool {
+    let threads = fs::read_dir(format!("/proc/{}/task", process.id())).into_iter().flatten();
+    let stat = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("stat"));
+    // The state comes after the name, which is in brackets.
+    let stands =
+        |stat: String| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'));
+    threads.flatten().all(|thread| stat(thread).map_or(true, stands))
 }
 
 fn signal(child: &Child, name: &str) {

@@ -8,6 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 /// How long a server may take to start or to stop.
@@ -117,7 +118,11 @@ impl Redis {
 
     /// Lets it stand still: its connections stay, and nothing is answered.
     pub(crate) fn stall(&self) {
-        signal(self.process.as_ref().unwrap(), "STOP");
+        let process = self.process.as_ref().unwrap();
+        signal(process, "STOP");
+        while !stands_still(process) {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Lets it go on.
@@ -183,6 +188,16 @@ impl Drop for Redis {
         self.kill();
         drop(fs::remove_dir_all(&self.dir));
     }
+}
+
+/// Whether every thread of a process stands still: the signal reaches them one after the other.
+fn stands_still(process: &Child) -> bool {
+    let threads = fs::read_dir(format!("/proc/{}/task", process.id())).into_iter().flatten();
+    let stat = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("stat"));
+    // The state comes after the name, which is in brackets.
+    let stands =
+        |stat: String| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'));
+    threads.flatten().all(|thread| stat(thread).map_or(true, stands))
 }
 
 fn signal(process: &Child, name: &str) {
