@@ -96,7 +96,7 @@ impl Nats {
         let process = self.child.as_ref().expect("it is running");
         signal(process, "STOP");
         while !stands_still(process) {
-            thread::sleep(Duration::from_millis(1));
+            thread::park_timeout(Duration::from_millis(1));
         }
     }
 

@@ -121,7 +121,7 @@ impl Redis {
         let process = self.process.as_ref().unwrap();
         signal(process, "STOP");
         while !stands_still(process) {
-            thread::sleep(Duration::from_millis(1));
+            thread::park_timeout(Duration::from_millis(1));
         }
     }
 
@@ -167,7 +167,7 @@ impl Redis {
             if self.process.as_mut().is_some_and(|process| process.try_wait().unwrap().is_some()) {
                 break;
             }
-            std::thread::park_timeout(Duration::from_millis(5));
+            thread::park_timeout(Duration::from_millis(5));
         }
         self.kill();
         false
@@ -178,7 +178,7 @@ impl Redis {
         let begun = SystemTime::now();
         while process.try_wait().unwrap().is_none() {
             assert!(begun.elapsed().unwrap() < PATIENCE, "redis-server does not stop");
-            std::thread::park_timeout(Duration::from_millis(5));
+            thread::park_timeout(Duration::from_millis(5));
         }
     }
 }
