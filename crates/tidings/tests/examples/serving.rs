@@ -21,7 +21,8 @@ impl Serving {
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
         command.args(arguments).args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
-        command.args(["--set", "telemetry.log_format=json"]).env_clear();
+        // The apps need no log that survives, and leave none behind.
+        command.args(["--set", "telemetry.log_format=json", "--store", "memory"]).env_clear();
         let program = Program::start(&mut command);
         let address = program.says(START, |line| {
             let line: Value = serde_json::from_str(line).ok()?;

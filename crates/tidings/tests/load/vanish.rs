@@ -83,7 +83,7 @@ fn five_thousand_subscribers_that_reset_their_connections_come_back_and_leave_no
 /// A hub behind a link that can be cut. Development mode serves this machine alone, so it has a key instead.
 async fn start_inside(network: &Network) -> Hub {
     let mut command = network.command(PROGRAM);
-    command.args(["serve", "--listen", &format!("{}:0", network.address())]);
+    command.args(["serve", "--store", "memory", "--listen", &format!("{}:0", network.address())]);
     command.args(["--admin-listen", &format!("{}:0", network.probe_address())]);
     let key = format!("auth.publisher_key={KEY}");
     let own = ["auth.anonymous=true", "stream.keep_alive=1s", "stream.peer_timeout=5s", &key];

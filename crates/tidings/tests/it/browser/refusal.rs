@@ -52,7 +52,9 @@ async fn a_page_that_finds_its_place_taken_resumes_when_it_is_let_in_again() {
 fn guarded_hub() -> Hub {
     let publisher = format!("auth.publisher_key={KEY}");
     let subscriber = format!("auth.subscriber_key={KEY}");
-    let settings = ["dashboard.enabled=true", "stream.retry=100ms", &publisher, &subscriber];
+    let memory = "log.store=memory";
+    let settings =
+        [memory, "dashboard.enabled=true", "stream.retry=100ms", &publisher, &subscriber];
     let settings = settings.into_iter().flat_map(|setting| ["--set", setting]);
     Hub::start(&["serve"].into_iter().chain(settings).collect::<Vec<_>>())
 }
