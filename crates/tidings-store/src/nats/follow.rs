@@ -197,15 +197,28 @@ impl Following {
         self.tell_oldest(bounds.oldest).await
     }
 
-    /// Takes what was asked for, until the server says that this was all.
+    /// Takes what was asked for, and tells all that has come of it, however it ended: `next` is past it.
     async fn batch(
         &mut self,
         up: &Arc<Up>,
         messages: &mut Subscriber,
         given: &mut u64,
     ) -> Result<(), Left> {
-        let mut left = BATCH;
         let mut updates = Vec::new();
+        let taken = self.take(up, messages, given, &mut updates).await;
+        self.tell_updates(up, &mut updates).await?;
+        taken
+    }
+
+    /// Takes what was asked for, until the server says that this was all. What is not told yet is in `updates`.
+    async fn take(
+        &mut self,
+        up: &Arc<Up>,
+        messages: &mut Subscriber,
+        given: &mut u64,
+        updates: &mut Vec<Logged>,
+    ) -> Result<(), Left> {
+        let mut left = BATCH;
         let mut states = self.link.states();
         let mut bounds = self.link.bounds_changes();
         while left > 0 {
@@ -213,7 +226,7 @@ impl Following {
             let message = if let Some(message) = ready {
                 message
             } else {
-                self.tell_updates(up, &mut updates).await?;
+                self.tell_updates(up, updates).await?;
                 tokio::select! {
                     message = timeout(HEARTBEAT * 5 / 2, next(messages)) => match message {
                         Ok(message) => message.ok_or_else(lost)?,
@@ -262,18 +275,18 @@ impl Following {
             }
             if place.seq > self.next {
                 // Removed by somebody, or by the retention faster than it was read.
-                self.tell_updates(up, &mut updates).await?;
+                self.tell_updates(up, updates).await?;
                 let bounds = self.link.look(up).await?;
                 self.tell_oldest(bounds.oldest).await?;
             }
             self.next = place.seq + 1;
-            self.read(place.seq, &message.payload, &mut updates);
+            self.read(place.seq, &message.payload, updates);
             self.link.saw(up.epoch(), place.seq, &message.payload);
             if updates.len() >= TOLD_AT_ONCE {
-                self.tell_updates(up, &mut updates).await?;
+                self.tell_updates(up, updates).await?;
             }
         }
-        self.tell_updates(up, &mut updates).await
+        Ok(())
     }
 
     fn read(&mut self, seq: u64, payload: &[u8], updates: &mut Vec<Logged>) {

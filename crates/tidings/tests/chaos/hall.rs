@@ -126,10 +126,10 @@ impl Hall {
         let (mut deliveries, mut streams) = (0, 0);
         let everybody = async {
             while let Some(seen) = self.subscribers.join_next().await {
-                let Seen { name, wish, updates, streams: its_streams } = seen.unwrap();
-                deliveries += updates.len();
-                streams += its_streams;
-                self.ledger.compare(&name, |update| wish.covers(update), &updates);
+                let seen = seen.unwrap();
+                deliveries += seen.updates.len();
+                streams += seen.begun.len();
+                self.ledger.compare(&seen);
             }
         };
         if timeout(PATIENCE, everybody).await.is_err() {

@@ -33,6 +33,16 @@ const PLAN: Plan = Plan {
     rest: Duration::from_millis(40),
 };
 
+/// Fewer subscribers, and much more to tell them.
+const MUCH: Plan = Plan {
+    subscribers: 60,
+    stay: Some(Duration::from_secs(1)),
+    publishers: &[1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 5, 20, 100],
+    rest: Duration::from_millis(5),
+};
+/// How often the engine crashes under that.
+const CRASHES: usize = 6;
+
 #[test]
 fn nobody_who_hops_between_hubs_on_redis_misses_or_doubles_anything() {
     alone(async { hop(Engine::redis()).await });
@@ -41,6 +51,44 @@ fn nobody_who_hops_between_hubs_on_redis_misses_or_doubles_anything() {
 #[test]
 fn nobody_who_hops_between_hubs_on_nats_misses_or_doubles_anything() {
     alone(async { hop(Engine::nats()).await });
+}
+
+/// Hubs that catch up are interrupted in it.
+#[test]
+fn nothing_is_missed_when_nats_crashes_under_much_again_and_again() {
+    alone(async { crash_often(Engine::nats()).await });
+}
+
+#[test]
+fn nothing_is_missed_when_redis_crashes_under_much_again_and_again() {
+    alone(async { crash_often(Engine::redis()).await });
+}
+
+async fn crash_often(mut engine: Engine) {
+    let seed = fastrand::u64(..);
+    eprintln!("hopping: seed {seed}, {}", engine.url());
+    let mut random = fastrand::Rng::with_seed(seed);
+    let store = engine.url();
+    let mut nodes = [(); 3].map(|()| Node::new(&["--store", &store], &LITTLE_MEMORY));
+    for node in &mut nodes {
+        node.start().await;
+    }
+    let hall = Hall::open(&nodes.each_ref().map(|node| node.address), &MUCH, &mut random);
+    for _ in 0..CRASHES {
+        // Soon again: while some hubs still catch up.
+        hall.publishes(2 * UPDATES).await;
+        engine.kill();
+        sleep(ABSENCE.mul_f64(random.f64() / 4.0)).await;
+        engine.start();
+    }
+    // It pours out what has waited while it stood still, and crashes in the middle of it.
+    engine.stall();
+    sleep(STALL).await;
+    engine.go_on();
+    engine.kill();
+    engine.start();
+    let told = hall.close().await;
+    eprintln!("hopping: {CRASHES} crashes of the engine: {told}");
 }
 
 async fn hop(mut engine: Engine) {

@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::subscriber::Seen;
+
 /// How many faults are printed.
 const SHOWN: usize = 20;
 
@@ -88,17 +90,13 @@ impl Ledger {
         self.book().acknowledged.len()
     }
 
-    /// Compares what somebody saw (in order, each with its seq) with what there is for them.
-    pub(crate) fn compare(
-        &self,
-        who: &str,
-        wants: impl Fn(&Entry) -> bool,
-        seen: &[(u64, String)],
-    ) {
+    /// Compares what somebody saw with what there is for them.
+    pub(crate) fn compare(&self, seen: &Seen) {
         let mut book = self.book();
+        let who = &seen.name;
         let mut places: HashMap<&str, u64> = HashMap::new();
         let mut faults = Vec::new();
-        for (seq, data) in seen {
+        for (seq, data) in &seen.updates {
             if let Some(earlier) = places.insert(data, *seq) {
                 faults.push(format!("{who} saw {data} twice: at {earlier} and {seq}"));
             }
@@ -112,12 +110,17 @@ impl Ledger {
                 None => faults.push(format!("{who} saw {data} at {seq}, which nobody published")),
             }
         }
-        for (data, Entry { seq, by, .. }) in
-            book.acknowledged.iter().filter(|(_, entry)| wants(entry))
-        {
-            if !places.contains_key(data.as_str()) {
-                faults.push(format!("{who} missed {data} of {by} at {seq}"));
-            }
+        let is_missed = |(data, entry): &(&String, &Entry)| {
+            seen.wish.covers(entry) && !places.contains_key(data.as_str())
+        };
+        let mut missed: Vec<_> = book.acknowledged.iter().filter(is_missed).collect();
+        missed.sort_by_key(|(_, entry)| entry.seq);
+        for (data, Entry { seq, by, .. }) in missed {
+            // What came next, and on which stream.
+            let next = seen.updates.partition_point(|(seen, _)| seen < seq);
+            let stream = seen.begun.iter().rfind(|(begun, _)| *begun <= next);
+            let stream = stream.map_or("no stream", |(_, stream)| stream);
+            faults.push(format!("{who} missed {data} of {by} at {seq}, on {stream}"));
         }
         book.faults.extend(faults);
     }

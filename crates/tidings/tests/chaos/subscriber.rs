@@ -50,21 +50,21 @@ pub(crate) struct Seen {
     pub(crate) wish: Wish,
     /// In the order in which it came.
     pub(crate) updates: Vec<(u64, String)>,
-    /// How often it had a stream.
-    pub(crate) streams: usize,
+    /// Its streams: how much it had seen when each began, and where it was.
+    pub(crate) begun: Vec<(usize, String)>,
 }
 
 impl Subscriber {
     /// Reads from the beginning of the log to the last update of all. What is wrong is in the ledger.
     pub(crate) async fn read_until_the_last(mut self) -> Seen {
         let (name, wish) = (self.name.clone(), self.wish);
-        let mut seen = Seen { name, wish, updates: Vec::new(), streams: 0 };
+        let mut seen = Seen { name, wish, updates: Vec::new(), begun: Vec::new() };
         let mut cursor = "earliest".to_owned();
         loop {
             let hub = self.hubs[self.random.usize(..self.hubs.len())];
             match Stream::open(hub, self.wish.query, &[("Last-Event-ID", &cursor)]).await {
                 Ok(stream) => {
-                    seen.streams += 1;
+                    seen.begun.push((seen.updates.len(), format!("{hub} after {cursor}")));
                     if self.read(stream, &mut seen, &mut cursor).await {
                         return seen;
                     }
