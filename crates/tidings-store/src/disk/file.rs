@@ -14,7 +14,7 @@ use super::error::OpenError;
 const APPLICATION: i64 = 0x5464_6e67;
 
 /// The version of the tables.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 /// How much of the file the writer keeps in memory, in KiB.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
@@ -23,7 +23,7 @@ const WRITER_CACHE_KIB: i64 = 16 * 1024;
 const READER_CACHE_KIB: i64 = 2 * 1024;
 
 const TABLES: &str = "
-    CREATE TABLE updates (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, record BLOB NOT NULL);
+    CREATE TABLE blocks (first INTEGER PRIMARY KEY, record BLOB NOT NULL);
     CREATE TABLE marks (mark INTEGER, seq INTEGER, PRIMARY KEY (mark, seq)) WITHOUT ROWID;
     CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 ";

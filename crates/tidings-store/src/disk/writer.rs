@@ -4,18 +4,18 @@ use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior};
 use tidings_hub::{AppendError, Appending, Logged, Unavailable};
 use tokio::time::Instant;
 
 use super::DiskConfig;
 use super::Durability;
+use super::blocks;
 use super::directory::Directory;
 use super::file;
 use super::marks::{Marks, Moved, SWEPT_WHEN_IDLE};
 use super::plan::{Plan, plan};
 use super::queue::{Call, Expected, Queue, Ready, Work};
-use super::reader;
 use super::recent::Recent;
 use super::retain::{Kept, wal_bytes};
 use super::shared::{Batch, Shared, View};
@@ -140,12 +140,8 @@ impl Writer {
         let plan = plan(&self.shared, &transaction, calls, kept.oldest, kept.next)?;
         let mut coming_marks = 0;
         if plan.new > 0 {
-            let mut insert = transaction.prepare_cached("INSERT INTO updates VALUES (?, ?, ?)")?;
-            for ready in new_entries(calls, &plan) {
-                insert.execute(params![kept.next, ready.at, ready.record])?;
-                kept.next += 1;
-                coming_marks += ready.marks.len();
-            }
+            kept.next = blocks::append(&transaction, kept.next, new_entries(calls, &plan))?;
+            coming_marks = new_entries(calls, &plan).map(|ready| ready.marks.len()).sum();
         } else if !calls.is_empty() {
             // Nothing to commit, so nothing to wait for.
             return Ok(Done { plan, kept, marks, moved: Moved::default() });
@@ -241,7 +237,7 @@ impl Writer {
         let kept = Kept::read(&connection)?;
         if kept.next != self.kept.next || kept.oldest != self.kept.oldest {
             // What was thought to have failed is there after all.
-            let recent = recent(&connection, &self.shared.marker, kept.oldest)?;
+            let recent = recent(&connection, &self.shared.marker, &kept)?;
             *self.shared.recent.write() = recent;
             self.shared.lately.lock().clear();
             self.kept = kept;
@@ -293,16 +289,15 @@ impl Writer {
 pub(super) fn recent(
     connection: &Connection,
     marker: &Marker,
-    oldest: u64,
+    kept: &Kept,
 ) -> rusqlite::Result<Recent> {
+    let Kept { oldest, next, .. } = *kept;
     let since = file::number(connection, "indexed")?.max(oldest);
     let mut recent = Recent::since(since);
-    let mut rows = connection.prepare("SELECT seq, record FROM updates WHERE seq >= ?")?;
-    let mut rows = rows.query([since])?;
-    while let Some(row) = rows.next()? {
-        let entry = reader::decoded(row.get_ref(1)?.as_blob()?)?;
-        recent.add(&marks_of(marker, &entry.update), row.get(0)?);
-    }
+    blocks::each(connection, since, next, |seq, entry| {
+        recent.add(&marks_of(marker, &entry.update), seq);
+        true
+    })?;
     Ok(recent)
 }
 
