@@ -1,10 +1,10 @@
 //! A log on this machine's disk, in one SQLite file.
 //!
-//! What waits to be appended is committed together: many publishers share one wait for the disk. Nobody is told of an update,
-//! neither its publisher nor a subscriber, before it is committed.
+//! What waits to be appended is committed together, as one row or few: many publishers share one wait for the disk. Nobody is
+//! told of an update, neither its publisher nor a subscriber, before it is committed.
 //!
 //! Why SQLite: it was compared with two storage engines written in Rust on this workload (records of 200 B, a sync for each
-//! batch), and its file can be read with tools that every system has.
+//! batch; a row for each), and its file can be read with tools that every system has.
 //!
 //! | | append and `fdatasync` | SQLite (WAL, full sync) | fjall 3.1 | redb 4.6 |
 //! | --- | --- | --- | --- | --- |
