@@ -286,8 +286,12 @@ impl Behind {
 
     /// Waits until the tail has an update, or is another log's.
     pub(crate) async fn reached(&self, epoch: Epoch, seq: u64) -> bool {
-        let mut reached = self.reached.subscribe();
         let is_there = |now: &Reached| now.epoch != epoch || now.next > seq;
+        // Most often it is there already, and a timer for each publisher would cost more than the update.
+        if is_there(&self.reached.borrow()) {
+            return true;
+        }
+        let mut reached = self.reached.subscribe();
         tokio::time::timeout(PATIENCE, reached.wait_for(is_there)).await.is_ok()
     }
 }

@@ -1,11 +1,12 @@
 //! The directory of a log on disk: made when it is missing, and used by one process at a time.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::OpenError;
+use super::file;
 
 /// A directory that this process alone uses for as long as it has this.
 #[derive(Debug)]
@@ -36,8 +37,7 @@ impl Directory {
             drop(writeln!(lock, "{}", std::process::id()));
         }
         let file = path.join("log.sqlite");
-        // Made here, because SQLite would make it readable for all, and some updates are private.
-        open(&file).map_err(failed)?;
+        begin(&path, &file)?;
         // The names in a directory survive a power cut once the directory is synced.
         let parent = path.parent().unwrap_or(&path);
         for named_in in [path.as_path(), parent] {
@@ -48,6 +48,39 @@ impl Directory {
         }
         Ok(Self { path, file, _lock: lock })
     }
+}
+
+/// Makes the file where there is none. It has its name when it is a log: one that is empty was cut.
+fn begin(dir: &Path, file: &Path) -> Result<(), OpenError> {
+    let failed = |cause| OpenError::Directory { dir: dir.to_owned(), cause };
+    let length = |file: &Path| match file.metadata() {
+        Ok(metadata) => Ok(Some(metadata.len())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(error)),
+    };
+    // SQLite would take both for a new log, and the write-ahead log away.
+    let is_wrong = match length(file)? {
+        Some(0) => Some("it is empty"),
+        None if length(&dir.join("log.sqlite-wal"))?.is_some_and(|length| length > 0) => {
+            Some("it is missing, and its write-ahead log is there")
+        }
+        Some(_) => return Ok(()),
+        None => None,
+    };
+    if let Some(what) = is_wrong {
+        return Err(OpenError::Damaged { file: file.to_owned(), what: what.to_owned() });
+    }
+    let new = dir.join("log.sqlite.new");
+    // What is left of one that was not finished.
+    for left in [&new, &dir.join("log.sqlite.new-journal")] {
+        if length(left)?.is_some() {
+            fs::remove_file(left).map_err(failed)?;
+        }
+    }
+    // Made here, because SQLite would make it readable for all, and some updates are private.
+    open(&new).map_err(failed)?;
+    file::make(&new)?;
+    fs::rename(&new, file).map_err(failed)
 }
 
 fn open(file: &Path) -> io::Result<File> {

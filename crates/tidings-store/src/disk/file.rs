@@ -1,5 +1,6 @@
 //! The SQLite file: its settings, its tables, and whether it is one of ours and whole.
 
+use std::cmp::Ordering;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::error::OpenError;
 const APPLICATION: i64 = 0x5464_6e67;
 
 /// The version of the tables.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 /// How much of the file the writer keeps in memory, in KiB.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
@@ -23,23 +24,32 @@ const WRITER_CACHE_KIB: i64 = 16 * 1024;
 const READER_CACHE_KIB: i64 = 2 * 1024;
 
 const TABLES: &str = "
-    CREATE TABLE updates (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, record BLOB NOT NULL);
+    CREATE TABLE blocks (first INTEGER PRIMARY KEY, record BLOB NOT NULL);
     CREATE TABLE marks (mark INTEGER, seq INTEGER, PRIMARY KEY (mark, seq)) WITHOUT ROWID;
     CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 ";
 
-/// Opens the file to write to it, and makes a log of it when it is empty.
+/// Makes a log of an empty file. It is on the disk then.
+pub(super) fn make(file: &Path) -> Result<(), OpenError> {
+    let failed = |error| refused(file, &error);
+    let mut connection = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+    // Without a write-ahead log, which would be another file to move.
+    connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+    begin(&mut connection, file)?;
+    connection.close().map_err(|(_, error)| failed(error))
+}
+
+/// Opens the file to write to it.
 pub(super) fn open(
     file: &Path,
     durability: Durability,
     wal_bytes: u64,
 ) -> Result<Connection, OpenError> {
     let failed = |error| refused(file, &error);
-    let mut connection = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+    let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
     // Before anything is written: what is not ours is left as it is.
     check(file, &connection)?;
     settle(&connection, wal_bytes).map_err(failed)?;
-    begin(&mut connection, file)?;
     if may_have_lost(&connection).map_err(failed)? {
         begin_epoch(&connection, file)?;
     }
@@ -97,7 +107,7 @@ fn settle(connection: &Connection, wal_bytes: u64) -> rusqlite::Result<()> {
     connection.query_row(&format!("PRAGMA journal_size_limit = {wal_bytes}"), [], |_| Ok(()))
 }
 
-/// Whether the file is empty or ours, in a version that we know.
+/// Whether the file is ours, in a version that we know.
 fn check(file: &Path, connection: &Connection) -> Result<(), OpenError> {
     let number = |pragma: &str| {
         connection
@@ -107,25 +117,22 @@ fn check(file: &Path, connection: &Connection) -> Result<(), OpenError> {
     // Reading the schema is what finds out that a file is no database.
     number("schema_version")?;
     let (application, version) = (number("application_id")?, number("user_version")?);
-    let is_empty = application == 0 && version == 0 && number("page_count")? == 0;
-    if !is_empty && application != APPLICATION {
-        let what = "it is another program's file".to_owned();
-        return Err(OpenError::Damaged { file: file.to_owned(), what });
+    let damaged = |what: String| Err(OpenError::Damaged { file: file.to_owned(), what });
+    if application != APPLICATION {
+        return damaged("it is another program's file".to_owned());
     }
-    if version > FORMAT {
-        return Err(OpenError::Newer { file: file.to_owned(), version, known: FORMAT });
+    match version.cmp(&FORMAT) {
+        Ordering::Less => damaged(format!("it has format {version}, which no release writes")),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => {
+            Err(OpenError::Newer { file: file.to_owned(), version, known: FORMAT })
+        }
     }
-    Ok(())
 }
 
 /// Makes the tables in an empty file.
 fn begin(connection: &mut Connection, file: &Path) -> Result<(), OpenError> {
     let failed = |error| refused(file, &error);
-    let version: i64 =
-        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
-    if version == FORMAT {
-        return Ok(());
-    }
     let epoch = random_epoch()?;
     let transaction = connection.transaction().map_err(failed)?;
     transaction.execute_batch(TABLES).map_err(failed)?;

@@ -117,11 +117,10 @@ impl Moved {
     /// Notes what has been done, and adds the marks of new updates.
     pub(super) fn note<'a>(
         self,
-        recent: &RwLock<Recent>,
+        recent: &mut Recent,
         first: u64,
         new: impl Iterator<Item = &'a [Mark]>,
     ) {
-        let mut recent = recent.write();
         recent.have_moved(self.count);
         if self.turns {
             recent.turn(first);

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 use tidings_hub::{AppendError, Appended, Appending, Mode, Unavailable};
 
+use super::blocks::Lookup;
 use super::marks;
 use super::queue::{Call, Ready};
-use super::reader::{self, MAX_EQUAL_MARKS};
+use super::reader::MAX_EQUAL_MARKS;
 use super::shared::Shared;
 
 /// What becomes of some calls' entries.
@@ -97,8 +98,9 @@ impl<'a> Planner<'a> {
         let mut seqs = Vec::new();
         self.shared.recent.read().first(mark, self.oldest, end, MAX_EQUAL_MARKS, &mut seqs);
         marks::first(self.connection, mark, self.oldest, end, MAX_EQUAL_MARKS, &mut seqs)?;
+        let mut lookup = Lookup::new(self.connection);
         for seq in seqs {
-            let entry = reader::entry(self.connection, seq)?.ok_or_else(|| reader::missing(seq))?;
+            let entry = lookup.entry(seq)?;
             if entry.update.idempotency_key.as_deref() == Some(key) {
                 return Ok(Some((seq, entry.digest)));
             }

@@ -24,6 +24,7 @@ pub(super) struct Ready {
     /// When it came, in ms since 1970.
     pub(super) at: u64,
     pub(super) record: Vec<u8>,
+    pub(super) checksum: u32,
     /// What it is found by: its topics, its own id, its key.
     pub(super) marks: Vec<Mark>,
 }

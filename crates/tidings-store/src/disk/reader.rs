@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use tidings_hub::{Entry, IdScope, Logged, OwnId, Page, Unavailable, Wanted};
 
+use super::blocks::{self, Lookup};
 use super::shared::{Shared, View};
 use super::{file, found, marks};
 use crate::mark::Mark;
-use crate::record;
 
 /// How many updates one read gives at the most, whatever is asked for.
 const MAX_UPDATES: usize = 4096;
@@ -91,11 +90,19 @@ fn read_page(shared: &Shared, connection: &Connection, wanted: &Wanted) -> rusql
     }
     let mut room = Room { updates: limit, bytes: wanted.max_bytes };
     match topics {
-        None => read_all(connection, from, until, &mut room, &mut page)?,
+        None => {
+            blocks::each(connection, from, until, |seq, entry| {
+                room.take(&entry);
+                page.updates.push(logged(seq, entry));
+                page.next = seq + 1;
+                !room.is_full()
+            })?;
+        }
         Some((topics, marks, recently)) => {
             let found = found::first(connection, &marks, &recently, from, until, limit)?;
+            let mut lookup = Lookup::new(connection);
             for seq in &found {
-                let entry = entry(connection, *seq)?.ok_or_else(|| missing(*seq))?;
+                let entry = lookup.entry(*seq)?;
                 let is_wanted = |topic: &String| topics.iter().any(|wanted| **wanted == **topic);
                 if entry.update.topics.iter().any(is_wanted) {
                     room.take(&entry);
@@ -109,32 +116,6 @@ fn read_page(shared: &Shared, connection: &Connection, wanted: &Wanted) -> rusql
         }
     }
     Ok(page)
-}
-
-fn read_all(
-    connection: &Connection,
-    from: u64,
-    until: u64,
-    room: &mut Room,
-    page: &mut Page,
-) -> rusqlite::Result<()> {
-    let mut rows = connection.prepare_cached(
-        "SELECT seq, record FROM updates WHERE seq >= ? AND seq < ? ORDER BY seq",
-    )?;
-    let mut rows = rows.query([from, until])?;
-    let mut expected = from;
-    while !room.is_full() && expected < until {
-        let row = rows.next()?.ok_or_else(|| missing(expected))?;
-        if row.get::<_, u64>(0)? != expected {
-            return Err(missing(expected));
-        }
-        let entry = decoded(row.get_ref(1)?.as_blob()?)?;
-        room.take(&entry);
-        page.updates.push(logged(expected, entry));
-        expected += 1;
-    }
-    page.next = expected;
-    Ok(())
 }
 
 /// How much more goes into a page.
@@ -203,33 +184,13 @@ fn first_that(
     oldest: u64,
     is: impl Fn(&Entry) -> bool,
 ) -> rusqlite::Result<Option<u64>> {
+    let mut lookup = Lookup::new(connection);
     for seq in seqs.into_iter().filter(|seq| *seq >= oldest) {
-        let entry = entry(connection, seq)?.ok_or_else(|| missing(seq))?;
-        if is(&entry) {
+        if is(&lookup.entry(seq)?) {
             return Ok(Some(seq));
         }
     }
     Ok(None)
-}
-
-/// The update with a seq.
-pub(super) fn entry(connection: &Connection, seq: u64) -> rusqlite::Result<Option<Entry>> {
-    connection
-        .prepare_cached("SELECT record FROM updates WHERE seq = ?")?
-        .query_row([seq], |row| decoded(row.get_ref(0)?.as_blob()?))
-        .optional()
-}
-
-/// A record of the file.
-pub(super) fn decoded(bytes: &[u8]) -> rusqlite::Result<Entry> {
-    record::decode(bytes)
-        .map_err(|bad| rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, bad.into()))
-}
-
-/// There are no holes in a log: something is wrong with the file.
-pub(super) fn missing(seq: u64) -> rusqlite::Error {
-    let what = format!("update {seq} is missing");
-    rusqlite::Error::FromSqlConversionFailure(0, Type::Integer, what.into())
 }
 
 fn logged(seq: u64, entry: Entry) -> Logged {

@@ -4,11 +4,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::Connection;
 
-use super::file;
+use super::{blocks, file};
 use crate::retention::Retention;
 
-/// How many rows a transaction deletes at the most, beside some for each that comes. What has left and is not deleted yet
-/// is not shown.
+/// How many updates a transaction deletes at the most, beside some for each that comes. What has left and is not deleted
+/// yet is not shown.
 const DELETED_AT_ONCE: u64 = 4096;
 const DELETED_FOR_EACH: u64 = 4;
 
@@ -26,7 +26,7 @@ pub(super) fn wal_bytes(retention: &Retention) -> u64 {
 pub(super) struct Kept {
     /// The oldest update that has not left.
     pub(super) oldest: u64,
-    /// The oldest whose row is still there.
+    /// What comes before this is deleted, but for what shares a block with what does not.
     pub(super) deleted_until: u64,
     /// The next update.
     pub(super) next: u64,
@@ -39,16 +39,12 @@ pub(super) struct Kept {
 impl Kept {
     /// What the file has.
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let seq = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, Option<u64>>(0));
         let oldest = file::number(connection, "oldest")?;
-        let first = seq("SELECT min(seq) FROM updates")?;
-        let next = seq("SELECT max(seq) FROM updates")?
-            .map_or(0, |last| last.saturating_add(1))
-            .max(oldest);
-        let deleted_until = first.unwrap_or(next);
-        if deleted_until > oldest {
-            return Err(super::reader::missing(oldest));
+        let (first, next) = blocks::bounds(connection)?.unwrap_or((oldest, oldest));
+        if first > oldest || next < oldest {
+            return Err(blocks::missing(oldest));
         }
+        let deleted_until = first;
         let bytes = file::used_bytes(connection, false)?;
         Ok(Self { oldest, deleted_until, next, oldest_at: None, bytes })
     }
@@ -84,8 +80,7 @@ impl Kept {
         }
         let until = self.oldest.min(self.deleted_until.saturating_add(at_once));
         if until > self.deleted_until {
-            let mut delete = connection.prepare_cached("DELETE FROM updates WHERE seq < ?")?;
-            delete.execute([until])?;
+            blocks::delete_before(connection, until, self.next)?;
             self.deleted_until = until;
         }
         if self.oldest > before {
@@ -100,36 +95,34 @@ impl Kept {
         limit: u64,
         at_once: u64,
     ) -> rusqlite::Result<()> {
-        let mut rows = connection
-            .prepare_cached("SELECT at FROM updates WHERE seq >= ? ORDER BY seq LIMIT ?")?;
-        let mut rows = rows.query([self.oldest, at_once])?;
+        let until = self.next.min(self.oldest.saturating_add(at_once));
         self.oldest_at = None;
-        while let Some(row) = rows.next()? {
-            let at = row.get(0)?;
-            if at >= limit {
+        blocks::each(connection, self.oldest, until, |seq, entry| {
+            let at = millis(entry.at.duration_since(UNIX_EPOCH).unwrap_or_default());
+            if at < limit {
+                self.oldest = seq + 1;
+            } else {
                 self.oldest_at = Some(at);
-                break;
             }
-            self.oldest = self.oldest.saturating_add(1).min(self.next);
-        }
-        Ok(())
+            at < limit
+        })
     }
 
     fn oldest_by_count(&self, retention: &Retention) -> u64 {
         retention.max_updates.map_or(0, |max| self.next.saturating_sub(max))
     }
 
-    /// By the pages in use, which is what counts on the disk. Each of the rows that are there is taken to use as much as
+    /// By the pages in use, which is what counts on the disk. Each of the updates that are there is taken to use as much as
     /// another.
     fn oldest_by_bytes(&self, retention: &Retention) -> u64 {
         let Some(max) = retention.max_bytes else { return 0 };
         let limit = max.max(MIN_BYTES).saturating_sub(wal_bytes(retention));
-        let rows = self.next.saturating_sub(self.deleted_until);
+        let count = self.next.saturating_sub(self.deleted_until);
         let surplus = self.bytes.saturating_sub(limit);
-        if surplus == 0 || rows == 0 {
+        if surplus == 0 || count == 0 {
             return 0;
         }
-        let too_many = surplus / (self.bytes / rows).max(1) + 1;
+        let too_many = surplus / (self.bytes / count).max(1) + 1;
         self.deleted_until.saturating_add(too_many).min(self.next)
     }
 }

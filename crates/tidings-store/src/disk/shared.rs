@@ -24,7 +24,7 @@ pub(super) struct Shared {
     pub(super) marker: Marker,
     /// What has been committed. It moves last: what it speaks of can be found.
     pub(super) view: watch::Sender<View>,
-    /// Moves before `view`, and after the file.
+    /// Moves after the file; held by the writer while `view` moves, so that nobody who has seen the one misses the other.
     pub(super) recent: RwLock<Recent>,
     pub(super) lately: Mutex<Lately>,
     /// Held to read by who reads the file, and to write by the writer when the write-ahead log must begin anew, which it can

@@ -4,18 +4,18 @@ use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use rusqlite::{Connection, TransactionBehavior, params};
-use tidings_hub::{AppendError, Appending, Logged, Unavailable};
+use rusqlite::{Connection, TransactionBehavior};
+use tidings_hub::{AppendError, Appending, Logged, Unavailable, Update};
 use tokio::time::Instant;
 
 use super::DiskConfig;
 use super::Durability;
+use super::blocks;
 use super::directory::Directory;
 use super::file;
 use super::marks::{Marks, Moved, SWEPT_WHEN_IDLE};
 use super::plan::{Plan, plan};
 use super::queue::{Call, Expected, Queue, Ready, Work};
-use super::reader;
 use super::recent::Recent;
 use super::retain::{Kept, wal_bytes};
 use super::shared::{Batch, Shared, View};
@@ -140,12 +140,8 @@ impl Writer {
         let plan = plan(&self.shared, &transaction, calls, kept.oldest, kept.next)?;
         let mut coming_marks = 0;
         if plan.new > 0 {
-            let mut insert = transaction.prepare_cached("INSERT INTO updates VALUES (?, ?, ?)")?;
-            for ready in new_entries(calls, &plan) {
-                insert.execute(params![kept.next, ready.at, ready.record])?;
-                kept.next += 1;
-                coming_marks += ready.marks.len();
-            }
+            kept.next = blocks::append(&transaction, kept.next, new_entries(calls, &plan.results))?;
+            coming_marks = new_entries(calls, &plan.results).map(|ready| ready.marks.len()).sum();
         } else if !calls.is_empty() {
             // Nothing to commit, so nothing to wait for.
             return Ok(Done { plan, kept, marks, moved: Moved::default() });
@@ -159,15 +155,21 @@ impl Writer {
     }
 
     /// Shows what was committed, and tells those who wait for it.
-    fn finish(&mut self, done: Done, calls: Vec<Call>) {
+    fn finish(&mut self, done: Done, mut calls: Vec<Call>) {
         let first = self.kept.next;
         (self.kept, self.marks) = (done.kept, done.marks);
-        let new = new_entries(&calls, &done.plan);
-        done.moved.note(&self.shared.recent, first, new.map(|ready| ready.marks.as_slice()));
-        let waiting = self.remember(first, calls, done.plan.results);
+        self.remember(first, &mut calls, &done.plan.results);
+        let mut recent = self.shared.recent.write();
+        // Who follows goes on meanwhile; who reads waits for the marks.
         self.show();
-        for (done, results) in waiting {
+        let new = new_entries(&calls, &done.plan.results);
+        done.moved.note(&mut recent, first, new.map(|ready| ready.marks.as_slice()));
+        drop(recent);
+        // What the calls have brought is freed when everybody knows.
+        let mut brought = Vec::with_capacity(calls.len());
+        for (Call { done, entries, .. }, results) in calls.into_iter().zip(done.plan.results) {
             drop(done.send(results));
+            brought.push(entries);
         }
         if std::mem::take(&mut self.is_failing) {
             tracing::info!(log = %self.shared.file.display(), "the log can be written to again");
@@ -176,27 +178,17 @@ impl Writer {
     }
 
     /// Keeps what was appended for those who follow, where somebody does.
-    fn remember(
-        &self,
-        first: u64,
-        calls: Vec<Call>,
-        results: Vec<Vec<Appending>>,
-    ) -> Vec<(tokio::sync::oneshot::Sender<Vec<Appending>>, Vec<Appending>)> {
-        let mut updates = Vec::new();
-        let mut bytes = 0;
-        let mut waiting = Vec::with_capacity(calls.len());
+    fn remember(&self, first: u64, calls: &mut [Call], results: &[Vec<Appending>]) {
         let is_followed = self.shared.view.receiver_count() > 0;
-        let mut seq = first;
-        for (call, results) in calls.into_iter().zip(results) {
-            for (entry, result) in call.entries.into_iter().zip(&results) {
-                if let (Ok(ready), true) = (entry, is_followed && is_new(result)) {
-                    bytes += ready.record.len();
-                    let at = UNIX_EPOCH + Duration::from_millis(ready.at);
-                    updates.push(Logged { seq, at, update: ready.update });
-                    seq += 1;
-                }
+        let (mut updates, mut bytes) = (Vec::new(), 0);
+        let entries = calls.iter_mut().flat_map(|call| &mut call.entries);
+        for (entry, result) in entries.zip(results.iter().flatten()) {
+            if let (Ok(ready), true) = (entry, is_followed && is_new(result)) {
+                bytes += ready.record.len();
+                let at = UNIX_EPOCH + Duration::from_millis(ready.at);
+                let update = std::mem::replace(&mut ready.update, Update::new("", ""));
+                updates.push(Logged { seq: first + updates.len() as u64, at, update });
             }
-            waiting.push((call.done, results));
         }
         let mut lately = self.shared.lately.lock();
         if !is_followed {
@@ -204,7 +196,6 @@ impl Writer {
         } else if !updates.is_empty() {
             lately.push(Batch { updates: updates.into(), bytes });
         }
-        waiting
     }
 
     fn show(&self) {
@@ -241,7 +232,7 @@ impl Writer {
         let kept = Kept::read(&connection)?;
         if kept.next != self.kept.next || kept.oldest != self.kept.oldest {
             // What was thought to have failed is there after all.
-            let recent = recent(&connection, &self.shared.marker, kept.oldest)?;
+            let recent = recent(&connection, &self.shared.marker, &kept)?;
             *self.shared.recent.write() = recent;
             self.shared.lately.lock().clear();
             self.kept = kept;
@@ -293,22 +284,24 @@ impl Writer {
 pub(super) fn recent(
     connection: &Connection,
     marker: &Marker,
-    oldest: u64,
+    kept: &Kept,
 ) -> rusqlite::Result<Recent> {
+    let Kept { oldest, next, .. } = *kept;
     let since = file::number(connection, "indexed")?.max(oldest);
     let mut recent = Recent::since(since);
-    let mut rows = connection.prepare("SELECT seq, record FROM updates WHERE seq >= ?")?;
-    let mut rows = rows.query([since])?;
-    while let Some(row) = rows.next()? {
-        let entry = reader::decoded(row.get_ref(1)?.as_blob()?)?;
-        recent.add(&marks_of(marker, &entry.update), row.get(0)?);
-    }
+    blocks::each(connection, since, next, |seq, entry| {
+        recent.add(&marks_of(marker, &entry.update), seq);
+        true
+    })?;
     Ok(recent)
 }
 
 /// The entries that are appended, in order.
-fn new_entries<'a>(calls: &'a [Call], plan: &'a Plan) -> impl Iterator<Item = &'a Ready> {
-    calls.iter().zip(&plan.results).flat_map(|(call, results)| {
+fn new_entries<'a>(
+    calls: &'a [Call],
+    results: &'a [Vec<Appending>],
+) -> impl Iterator<Item = &'a Ready> {
+    calls.iter().zip(results).flat_map(|(call, results)| {
         let entries = call.entries.iter().zip(results);
         entries.filter(|(_, result)| is_new(result)).filter_map(|(entry, _)| entry.as_ref().ok())
     })

@@ -31,7 +31,7 @@ async fn a_file_that_was_cut_is_not_opened() {
     let dir = closed(500).await;
     let file = dir.path().join("log.sqlite");
     let bytes = fs::read(&file).unwrap();
-    for length in [bytes.len() - 1, bytes.len() / 2, 5000, 4096, 100, 17] {
+    for length in [bytes.len() - 1, bytes.len() / 2, 5000, 4096, 100, 17, 0] {
         fs::write(&file, &bytes[..length]).unwrap();
         let error = refusal(dir.path()).to_string();
         assert!(error.contains("log.sqlite is damaged"), "{length}: {error}");
@@ -39,6 +39,39 @@ async fn a_file_that_was_cut_is_not_opened() {
     }
     fs::write(&file, bytes).unwrap();
     assert_eq!(open(dir.path()).unwrap().bounds().await.unwrap().next, 501);
+}
+
+/// SQLite takes an empty file for a new one, and throws its write-ahead log away.
+#[tokio::test]
+async fn a_file_that_is_lost_is_not_begun_anew_over_its_write_ahead_log() {
+    let dir = TempDir::new().unwrap();
+    let log = open(dir.path()).unwrap();
+    append_all(&log, numbered(20)).await;
+    let open_still = copy(dir.path());
+    let (file, wal) = ("log.sqlite", "log.sqlite-wal");
+    let written = fs::read(open_still.path().join(wal)).unwrap();
+    assert!(!written.is_empty());
+    fs::write(open_still.path().join(file), "").unwrap();
+    let error = refusal(open_still.path()).to_string();
+    assert!(error.contains("damaged (it is empty): move it"), "{error}");
+    fs::remove_file(open_still.path().join(file)).unwrap();
+    let error = refusal(open_still.path()).to_string();
+    assert!(error.contains("damaged (it is missing, and its write-ahead log"), "{error}");
+    assert_eq!(fs::read(open_still.path().join(wal)).unwrap(), written);
+    // As the message says.
+    fs::remove_file(open_still.path().join(wal)).unwrap();
+    assert_eq!(open(open_still.path()).unwrap().bounds().await.unwrap().next, 1);
+}
+
+/// The process was killed while it made its first log.
+#[tokio::test]
+async fn a_log_that_was_not_finished_is_made_again() {
+    let dir = TempDir::new().unwrap();
+    for left in ["lock", "log.sqlite.new", "log.sqlite.new-journal"] {
+        fs::write(dir.path().join(left), "half").unwrap();
+    }
+    assert_eq!(open(dir.path()).unwrap().bounds().await.unwrap().next, 1);
+    assert!(!dir.path().join("log.sqlite.new").exists());
 }
 
 #[tokio::test]
