@@ -16,7 +16,6 @@ mod proxy;
 mod sharing;
 
 #[path = "../../engine/redis.rs"]
-#[expect(dead_code, reason = "the tests of hubs on one log use the rest")]
 pub(crate) mod engine;
 
 use std::sync::Arc;
