@@ -40,8 +40,24 @@ pub(super) struct Writer {
     pub(super) replicas: u32,
     /// For how long they are waited for.
     pub(super) timeout: Duration,
-    /// The server's number for the latest connection.
-    pub(super) client: Option<u64>,
+    /// What the server calls the latest connection.
+    pub(super) client: Option<Client>,
+}
+
+/// What a server calls a connection.
+pub(super) struct Client {
+    id: String,
+    /// A server that was started again gives the same numbers to others; another address keeps them apart.
+    address: String,
+}
+
+impl Client {
+    /// From what `CLIENT INFO` answers.
+    fn read(info: Value) -> Option<Self> {
+        let info = answer::text(info)?;
+        let word = |name| info.split_whitespace().find_map(|word| word.strip_prefix(name));
+        Some(Self { id: word("id=")?.to_owned(), address: word("addr=")?.to_owned() })
+    }
 }
 
 /// A connection to append on.
@@ -69,12 +85,12 @@ impl Writer {
         };
         if let Some(before) = self.client.take() {
             let mut kill = ask("KILL");
-            kill.arg("ID").arg(before);
+            kill.arg("ID").arg(before.id).arg("ADDR").arg(before.address);
             // What the server has not read yet of the connection before must not come after what is sent on this one.
             // It is no loss where the user may not do this: then it only comes late.
             drop(session.send(kill, DOING).await);
         }
-        self.client = session.send(ask("ID"), DOING).await.ok().and_then(answer::number);
+        self.client = session.send(ask("INFO"), DOING).await.ok().and_then(Client::read);
         let bounds = self.node.settle(&session).await.map_err(OpenError::Fault)?;
         Ok(Line { session, epoch: bounds.epoch, end })
     }

@@ -1,6 +1,8 @@
 //! Who we are, over what, and what an operator is told when that is not right.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use tokio::time::Instant;
 use super::engine::Redis;
 use super::failing::insist;
 use super::open;
+use super::proxy::Proxy;
 use crate::contract::ROOMY;
 use crate::contract::given::{append_all, numbered};
 
@@ -163,4 +166,42 @@ async fn keys_of_another_program_and_of_a_later_version_are_left_alone() {
     let config = RedisConfig { name: "other".into(), ..RedisConfig::new(redis.url()) };
     let other: Arc<dyn Log> = Arc::new(RedisLog::connect(config).await.unwrap());
     append_all(&other, numbered(2)).await;
+}
+
+/// A server that is started again gives the numbers of its connections anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_of_others_live_when_the_log_comes_back_to_a_server_that_was_started_again() {
+    let mut redis = Redis::new();
+    // Numbers that are still to come when the server has started again.
+    for _ in 0..50 {
+        redis.say(&["PING"]);
+    }
+    let proxy = Proxy::new(redis.port()).await;
+    let log: Arc<dyn Log> =
+        Arc::new(RedisLog::connect(RedisConfig::new(proxy.url())).await.unwrap());
+    append_all(&log, numbered(1)).await;
+    let clients = redis.say(&["CLIENT", "LIST"]);
+    let newest = clients.rsplit_once("\nid=").map_or(clients.as_str(), |(_, newest)| newest);
+    let newest: u64 = newest.split(' ').next().unwrap().parse().unwrap();
+    // Nothing listens at port 1.
+    proxy.lead_to(1);
+    redis.kill();
+    redis.start();
+    let ping = |stream: &mut TcpStream, answer: &mut [u8]| {
+        stream.write_all(b"CLIENT ID\r\n").and_then(|()| stream.read(answer))
+    };
+    let mut others = Vec::new();
+    let mut number = 0;
+    while number <= newest {
+        let mut other = TcpStream::connect(("127.0.0.1", redis.port())).unwrap();
+        let mut answer = [0; 20];
+        let count = ping(&mut other, &mut answer).unwrap();
+        number = std::str::from_utf8(&answer[1..count]).unwrap().trim().parse().unwrap();
+        others.push(other);
+    }
+    proxy.lead_to(redis.port());
+    assert_eq!(insist(&log, "after").await, 2);
+    for mut other in others {
+        assert!(ping(&mut other, &mut [0; 20]).unwrap() > 0, "it lives");
+    }
 }
