@@ -17,8 +17,18 @@ pub(super) struct Fault {
     pub(super) ends_connection: bool,
     /// Whether waiting does not help: somebody has to change something first.
     pub(super) is_lasting: bool,
-    /// Whether what was asked for was surely not done.
-    pub(super) is_undone: bool,
+    pub(super) done: Done,
+}
+
+/// Whether what was asked for was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    /// Surely not.
+    No,
+    /// That is not known.
+    Perhaps,
+    /// That is not known, and no answer came in time.
+    Late,
 }
 
 impl Fault {
@@ -35,14 +45,20 @@ impl Fault {
             ends_connection: of_connection
                 || matches!(code, "READONLY" | "NOAUTH" | "UNBLOCKED" | "MASTERDOWN" | "NOSCRIPT"),
             is_lasting: is_lasting(code, error),
-            is_undone: is_refusal || !of_connection,
+            done: if is_refusal || !of_connection {
+                Done::No
+            } else if error.is_timeout() {
+                Done::Late
+            } else {
+                Done::Perhaps
+            },
         }
     }
 
     /// An answer that no Tidings and no Redis gives.
     pub(super) fn strange(place: &str, doing: &str, what: impl fmt::Display) -> Self {
         let why = Unavailable::new(format_args!("{place}: cannot {doing}: {what}"));
-        Self { why, ends_connection: false, is_lasting: false, is_undone: false }
+        Self { why, ends_connection: false, is_lasting: false, done: Done::Perhaps }
     }
 }
 

@@ -30,7 +30,7 @@
 //! - `config.rs` what an operator says, `engine.rs` connections, `fault.rs` errors in an operator's words
 //! - `session.rs` a connection ready for a log, `node.rs` which log it is and whether it has lost something
 //! - `queue.rs`, `batch.rs`, `writer.rs` appending
-//! - `link.rs`, `read.rs` reading; `follow.rs` following; `trim.rs` what leaves
+//! - `link.rs`, `read.rs` reading; `follow.rs`, `pace.rs` following; `trim.rs` what leaves
 //! - `bus.rs` what hubs tell one another
 //! - `answer.rs` reading answers, `backoff.rs` waiting between tries
 
@@ -44,6 +44,7 @@ mod fault;
 mod follow;
 mod link;
 mod node;
+mod pace;
 mod queue;
 mod read;
 mod session;

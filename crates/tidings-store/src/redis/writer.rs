@@ -18,7 +18,7 @@ use super::answer;
 use super::backoff::Backoff;
 use super::batch::{Batch, Outcome};
 use super::engine::{Engine, OpenError};
-use super::fault::Fault;
+use super::fault::{Done, Fault};
 use super::node::Node;
 use super::queue::Queue;
 use super::session::Session;
@@ -178,7 +178,7 @@ impl Writer {
         let (answer, reached) = match landing {
             Ok(landed) => landed,
             Err(fault) => {
-                let why = if fault.is_undone {
+                let why = if fault.done == Done::No {
                     fault.why
                 } else {
                     Unavailable::new(format_args!("{}; the update may be in the log", fault.why))

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::engine::Redis;
 use super::heard::Heard;
 use super::open;
+use super::proxy::Proxy;
 use crate::contract::ROOMY;
 use crate::contract::given::{append, append_all, plain, read_all};
 
@@ -213,4 +214,21 @@ async fn more_than_can_wait_is_refused_at_once() {
     assert!((50..80).contains(&appended), "{appended} of 80");
     assert_eq!(log.bounds().await.unwrap().next, appended + 1);
     append_all(&log, vec![large()]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_line_cannot_carry_at_once_comes_in_pieces() {
+    let redis = Redis::new();
+    let log: Arc<dyn Log> = Arc::new(open(&redis, ROOMY).await);
+    // All at once would take five seconds; an answer may take less than one and a half.
+    let entries = (0..30).map(|_| plain("t", "x".repeat(50_000))).collect();
+    append_all(&log, entries).await;
+    let line = Proxy::slow(redis.port(), 300_000).await;
+    let there = impatient(line.url()).await;
+    let mut heard = Heard::new(&there, 1);
+    heard.until(|heard| heard.updates.len() == 30).await;
+    assert_eq!(heard.seqs(), (1..=30).collect::<Vec<_>>());
+    assert!(heard.away.len() < 10, "{:?}", heard.away);
+    append_all(&log, vec![plain("t", "after")]).await;
+    heard.until_data("after").await;
 }
