@@ -43,7 +43,18 @@ impl Fault {
         Self {
             why,
             ends_connection: of_connection
-                || matches!(code, "READONLY" | "NOAUTH" | "UNBLOCKED" | "MASTERDOWN" | "NOSCRIPT"),
+                || matches!(
+                    code,
+                    "READONLY"
+                        | "NOAUTH"
+                        | "UNBLOCKED"
+                        | "NOSCRIPT"
+                        | "MASTERDOWN"
+                        | "CLUSTERDOWN"
+                        | "MOVED"
+                        | "ASK"
+                        | "TRYAGAIN"
+                ),
             is_lasting: is_lasting(code, error),
             done: if is_refusal || !of_connection {
                 Done::No
@@ -91,7 +102,7 @@ fn advice(code: &str, error: &RedisError) -> &'static str {
         "NOPERM" => {
             "; let the user run scripts and use streams, hashes, sorted sets and the channel under the log's name"
         }
-        "CLUSTERDOWN" | "MOVED" | "MASTERDOWN" => {
+        "CLUSTERDOWN" | "MOVED" | "ASK" | "TRYAGAIN" | "MASTERDOWN" => {
             "; let the URL lead to the primary that has the log: a cluster's other nodes do not do"
         }
         "WRONGTYPE" => "; another program uses the log's keys: choose another name",
@@ -119,5 +130,38 @@ impl fmt::Display for Said<'_> {
             f.write_char(if character.is_control() { ' ' } else { character })?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::Value;
+
+    use super::*;
+
+    /// What an error that a server answers with means.
+    fn answered(error: &str) -> Fault {
+        let answer = redis::parse_redis_value(format!("-{error}\r\n").as_bytes());
+        let error = answer.and_then(Value::extract_error).unwrap_err();
+        Fault::new("redis://here:6379/0", "append", &error)
+    }
+
+    #[test]
+    fn a_connection_to_a_server_that_has_the_log_no_longer_is_of_no_more_use() {
+        for error in [
+            "MOVED 3999 127.0.0.1:6381",
+            "ASK 3999 127.0.0.1:6381",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+            "CLUSTERDOWN Hash slot not served",
+        ] {
+            let fault = answered(error);
+            assert!(fault.ends_connection, "{error}");
+            assert!(
+                fault.why.to_string().contains("the primary that has the log"),
+                "{}",
+                fault.why
+            );
+        }
+        assert!(!answered("OOM command not allowed").ends_connection);
     }
 }

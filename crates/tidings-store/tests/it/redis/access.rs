@@ -12,11 +12,11 @@ use tidings_store::redis::{ConnectError, RedisBus, RedisConfig, RedisLog};
 use tokio::time::Instant;
 
 use super::engine::Redis;
-use super::failing::insist;
+use super::failing::{insist, refusal};
 use super::open;
 use super::proxy::Proxy;
 use crate::contract::ROOMY;
-use crate::contract::given::{append_all, numbered};
+use crate::contract::given::{append, append_all, numbered, plain};
 
 /// What an operator is told.
 async fn error(config: RedisConfig) -> String {
@@ -204,4 +204,20 @@ async fn connections_of_others_live_when_the_log_comes_back_to_a_server_that_was
     for mut other in others {
         assert!(ping(&mut other, &mut [0; 20]).unwrap() > 0, "it lives");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_no_longer_has_the_log_is_said_to_be_one_and_asked_again() {
+    let redis = Redis::with(&["appendonly yes", "cluster-enabled yes", "cluster-port PORT2"]);
+    let text = error(RedisConfig::new(redis.url())).await;
+    assert!(text.contains("the primary that has the log"), "{text}");
+    let slots = ["0", "16383"];
+    redis.say(&[&["CLUSTER", "ADDSLOTSRANGE"], &slots[..]].concat());
+    let log: Arc<dyn Log> = Arc::new(open(&redis, ROOMY).await);
+    append_all(&log, numbered(1)).await;
+    redis.say(&[&["CLUSTER", "DELSLOTSRANGE"], &slots[..]].concat());
+    let why = refusal(&append(&log, plain("t", "refused")).await);
+    assert!(why.contains("the primary that has the log"), "{why}");
+    redis.say(&[&["CLUSTER", "ADDSLOTSRANGE"], &slots[..]].concat());
+    insist(&log, "after").await;
 }
