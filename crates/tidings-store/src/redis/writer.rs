@@ -92,7 +92,20 @@ impl Writer {
         }
         self.client = session.send(ask("INFO"), DOING).await.ok().and_then(Client::read);
         let bounds = self.node.settle(&session).await.map_err(OpenError::Fault)?;
+        self.warn_of_eviction(&session).await;
         Ok(Line { session, epoch: bounds.epoch, end })
+    }
+
+    /// Says so where the server may drop the log to make room.
+    async fn warn_of_eviction(&self, session: &Session) {
+        let mut ask = Cmd::new();
+        ask.arg("INFO").arg("memory");
+        // Where the user may not ask for it, nothing is known, and nothing said.
+        let info = session.send(ask, DOING).await.ok().and_then(answer::text).unwrap_or_default();
+        if let Some(policy) = eviction(&info) {
+            let place = self.engine.place();
+            tracing::warn!(%place, %policy, "a Redis server that is short of memory may drop the log: set its maxmemory-policy to noeviction");
+        }
     }
 
     /// Appends what comes until nothing more does, over as many connections as it takes.
@@ -217,5 +230,25 @@ impl Writer {
                 Err(why)
             }
         }
+    }
+}
+
+/// By which policy a server drops keys when it is short of memory, if it does, from what `INFO memory` answers.
+fn eviction(info: &str) -> Option<&str> {
+    let policy = info.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"))?.trim();
+    (policy != "noeviction").then_some(policy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_that_drops_keys_is_noticed() {
+        let info =
+            |policy| format!("# Memory\r\nmaxmemory:0\r\nmaxmemory_policy:{policy}\r\nx:1\r\n");
+        assert_eq!(eviction(&info("noeviction")), None);
+        assert_eq!(eviction(&info("allkeys-lru")), Some("allkeys-lru"));
+        assert_eq!(eviction(""), None);
     }
 }

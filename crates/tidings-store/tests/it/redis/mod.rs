@@ -5,6 +5,7 @@
 //! - `losing`: a log that is deleted, or has lost its end.
 //! - `access`: users, passwords, TLS, and what an operator is told.
 //! - `sharing`: two hubs on one server.
+//! - `told`: what is in the hub's own log.
 //!
 //! `engine` starts servers, `proxy` leads to one and then to another, `heard` is who follows.
 
@@ -14,6 +15,7 @@ mod heard;
 mod losing;
 mod proxy;
 mod sharing;
+mod told;
 
 #[path = "../../engine/redis.rs"]
 pub(crate) mod engine;
