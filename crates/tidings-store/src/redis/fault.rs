@@ -84,8 +84,15 @@ fn code(error: &RedisError) -> &str {
 
 fn is_lasting(code: &str, error: &RedisError) -> bool {
     matches!(code, "WRONGPASS" | "NOAUTH" | "NOPERM" | "WRONGTYPE" | "MOVED")
-        || matches!(error.kind(), ErrorKind::InvalidClientConfig | ErrorKind::RESP3NotSupported)
+        || error.kind() == ErrorKind::InvalidClientConfig
+        || knows_no_hello(error)
         || error.to_string().contains("invalid peer certificate")
+}
+
+/// Whether the server does not speak the protocol of Redis 6 and later.
+fn knows_no_hello(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::RESP3NotSupported
+        || error.detail().is_some_and(|said| said.starts_with("unknown command 'HELLO'"))
 }
 
 /// What to do about it.
@@ -108,6 +115,9 @@ fn advice(code: &str, error: &RedisError) -> &'static str {
         "WRONGTYPE" => "; another program uses the log's keys: choose another name",
         "BUSY" => "; a script of somebody's runs for too long there",
         "NOSCRIPT" => "; its scripts were flushed, and are loaded again",
+        _ if knows_no_hello(error) => {
+            "; it is too old, or is told not to know HELLO: use Redis 7 or later, or Valkey"
+        }
         "ERR" if error.to_string().contains("top item") => {
             "; another program has written into the log's stream: choose another name, or delete the stream"
         }
@@ -120,13 +130,16 @@ fn advice(code: &str, error: &RedisError) -> &'static str {
     }
 }
 
-/// An error's text, short and in one line, whatever the server sent.
+/// An error's text, short and in one line, whatever the server sent. A server repeats the arguments of a command that it
+/// does not know; a password may be one of them.
 struct Said<'a>(&'a RedisError);
 
 impl fmt::Display for Said<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write;
-        for character in self.0.to_string().chars().take(MAX_SAID) {
+        let said = self.0.to_string();
+        let said = said.split(", with args beginning").next().unwrap_or_default();
+        for character in said.chars().take(MAX_SAID) {
             f.write_char(if character.is_control() { ' ' } else { character })?;
         }
         Ok(())
@@ -163,5 +176,20 @@ mod tests {
             );
         }
         assert!(!answered("OOM command not allowed").ends_connection);
+    }
+
+    #[test]
+    fn the_arguments_of_an_unknown_command_are_not_repeated() {
+        for error in [
+            "ERR unknown command 'HELLO', with args beginning with: '3' 'AUTH' 'hub' 'secret' ",
+            "ERR unknown command `AUTH`, with args beginning with: `hub`, `secret`, ",
+        ] {
+            let why = answered(error).why.to_string();
+            assert!(why.contains("unknown command") && !why.contains("secret"), "{why}");
+        }
+        assert!(
+            answered("ERR unknown command 'HELLO', with args").is_lasting,
+            "waiting does not help"
+        );
     }
 }

@@ -57,6 +57,14 @@ async fn a_user_and_a_password_open_the_log() {
     assert!(!format!("{:?}", with("hub:secret")).contains("secret"));
 }
 
+#[tokio::test]
+async fn a_server_that_does_not_know_hello_is_said_to_be_too_old() {
+    let redis = Redis::with(&["rename-command HELLO \"\""]);
+    let url = redis.url().replace("//", "//hub:secret@");
+    let text = error(RedisConfig::new(url)).await;
+    assert!(text.contains("unknown command") && text.contains("use Redis 7"), "{text}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_password_in_a_file_can_be_changed() {
     let mut redis = Redis::with(&["appendonly yes", "requirepass secret1"]);
