@@ -43,7 +43,7 @@ impl RedisFollow {
         let (tell, news) = mpsc::channel(MAX_NEWS);
         let epoch = node.told();
         let (next, pace) = (from.max(1), Pace::new());
-        let follower = Follower { engine, node, next, epoch, oldest: 1, pace, tell };
+        let follower = Follower { engine, node, next, epoch, oldest: 1, pace, unreadable: 0, tell };
         Self { news, task: runtime.spawn(async move { drop(follower.run().await) }) }
     }
 }
@@ -76,6 +76,8 @@ struct Follower {
     /// The oldest seq that was told.
     oldest: u64,
     pace: Pace,
+    /// How many entries could not be read.
+    unreadable: u64,
     tell: mpsc::Sender<News>,
 }
 
@@ -253,8 +255,12 @@ impl Follower {
             match super::logged(seq, &record) {
                 Ok(logged) => updates.push(logged),
                 Err(error) => {
-                    let place = self.engine.place();
-                    tracing::error!(%place, seq, %error, "an update in the log cannot be read and is passed over");
+                    self.unreadable = self.unreadable.saturating_add(1);
+                    // Another program may write many.
+                    if self.unreadable.is_power_of_two() {
+                        let (place, so_far) = (self.engine.place(), self.unreadable);
+                        tracing::error!(%place, seq, %error, so_far, "an update in the log cannot be read and is passed over: does another program write into it?");
+                    }
                 }
             }
         }
