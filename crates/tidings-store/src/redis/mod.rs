@@ -109,7 +109,7 @@ impl RedisLog {
     pub async fn connect(config: RedisConfig) -> Result<Self, ConnectError> {
         let engine = Arc::new(Engine::new(&config)?);
         let node = Arc::new(Node::new(keys(&config)?, engine.place().clone()));
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(Queue::new(engine.place().clone()));
         let mut writer = Writer {
             engine: engine.clone(),
             node: node.clone(),

@@ -204,7 +204,7 @@ async fn more_than_can_wait_is_refused_at_once() {
     let calls: Vec<_> = (0..80).map(|_| log.append(vec![large()], Mode::Each)).collect();
     let begun = Instant::now();
     let why = refusal(&append(&log, large()).await);
-    assert!(why.contains("too much waits"), "{why}");
+    assert!(why.contains("too much waits") && why.contains(&redis.url()), "{why}");
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     redis.go_on();
     let mut appended = 0;
