@@ -48,6 +48,7 @@ impl Fault {
                     "READONLY"
                         | "NOAUTH"
                         | "UNBLOCKED"
+                        | "WRONGTYPE"
                         | "NOSCRIPT"
                         | "MASTERDOWN"
                         | "CLUSTERDOWN"
@@ -56,7 +57,7 @@ impl Fault {
                         | "TRYAGAIN"
                 ),
             is_lasting: is_lasting(code, error),
-            done: if is_refusal || !of_connection {
+            done: if is_refusal || refuses_whole(code) {
                 Done::No
             } else if error.is_timeout() {
                 Done::Late
@@ -87,6 +88,29 @@ fn is_lasting(code: &str, error: &RedisError) -> bool {
         || error.kind() == ErrorKind::InvalidClientConfig
         || knows_no_hello(error)
         || error.to_string().contains("invalid peer certificate")
+}
+
+/// Whether a server that says so has done nothing of what a script was to do: it says it before the script runs, or at its
+/// first write. Any other error may come in the middle of a script, and what that has done stays.
+fn refuses_whole(code: &str) -> bool {
+    matches!(
+        code,
+        "OOM"
+            | "READONLY"
+            | "MISCONF"
+            | "NOREPLICAS"
+            | "LOADING"
+            | "BUSY"
+            | "NOSCRIPT"
+            | "NOAUTH"
+            | "WRONGPASS"
+            | "MOVED"
+            | "ASK"
+            | "TRYAGAIN"
+            | "CROSSSLOT"
+            | "CLUSTERDOWN"
+            | "MASTERDOWN"
+    )
 }
 
 /// Whether the server does not speak the protocol of Redis 6 and later.
@@ -176,6 +200,16 @@ mod tests {
             );
         }
         assert!(!answered("OOM command not allowed").ends_connection);
+    }
+
+    #[test]
+    fn an_error_within_a_script_leaves_open_what_was_done() {
+        let done = |error| answered(error).done;
+        assert_eq!(done("OOM command not allowed when used memory > 'maxmemory'."), Done::No);
+        assert_eq!(done("NOSCRIPT No matching script. Please use EVAL."), Done::No);
+        assert_eq!(done("ERR user_script:7: attempt to compare number with nil"), Done::Perhaps);
+        assert_eq!(done("WRONGTYPE Operation against a key, on @user_script:9."), Done::Perhaps);
+        assert_eq!(done("NOPERM this user has no permissions to run 'zadd'"), Done::Perhaps);
     }
 
     #[test]

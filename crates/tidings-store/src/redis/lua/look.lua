@@ -1,4 +1,6 @@
 -- What the log is now: format, epoch, whether it is there, oldest seq, last seq, bytes, generation.
+local wrong = misused()
+if wrong then return wrong end
 local known = call('HMGET', meta, 'format', 'epoch', 'end', 'generation')
 local format, epoch, stop = known[1] or '', known[2] or '', tonumber(known[3] or '0')
 local generation = known[4] or '0'

@@ -20,6 +20,16 @@ local function seq_of(id)
   return tonumber(string.match(id, '^0%-(%d+)$') or '0')
 end
 
+-- An error when one of the keys is another program's.
+local function misused()
+  for place, kind in ipairs({ 'stream', 'hash', 'hash', 'zset', 'stream' }) do
+    local found = call('TYPE', KEYS[place]).ok
+    if found ~= kind and found ~= 'none' then
+      return redis.error_reply('WRONGTYPE ' .. KEYS[place] .. ' is a ' .. found .. ' and not a ' .. kind)
+    end
+  end
+end
+
 -- Where an entry's bytes begin, of all that were ever in the log.
 local function start_of(fields)
   return tonumber(fields[4] or '0') or 0

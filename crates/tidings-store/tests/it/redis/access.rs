@@ -160,11 +160,16 @@ async fn a_server_that_is_away_at_first_is_waited_for() {
 #[tokio::test]
 async fn keys_of_another_program_and_of_a_later_version_are_left_alone() {
     let redis = Redis::new();
-    redis.say(&["SET", "{tidings}:log", "a text"]);
-    let text = error(RedisConfig::new(redis.url())).await;
-    assert!(text.contains("choose another name"), "{text}");
-    redis.say(&["DEL", "{tidings}:log"]);
-    drop(open(&redis, ROOMY).await);
+    let keys = ["log", "meta", "keys", "ids", "index"].map(|part| format!("{{tidings}}:{part}"));
+    for has_begun in [false, true] {
+        for key in &keys[if has_begun { 2 } else { 0 }..] {
+            redis.say(&["SET", key, "a text"]);
+            let text = error(RedisConfig::new(redis.url())).await;
+            assert!(text.contains(key.as_str()) && text.contains("choose another name"), "{text}");
+            assert_eq!(redis.say(&["GETDEL", key]), "$6\r\na text\r\n", "it is left alone");
+        }
+        drop(open(&redis, ROOMY).await);
+    }
     redis.say(&["HSET", "{tidings}:meta", "format", "2"]);
     let connected = RedisLog::connect(RedisConfig::new(redis.url())).await;
     assert!(

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_hub::{AppendError, Appending, Log, Mode};
+use tidings_hub::{AppendError, Appending, IdScope, Log, Mode};
 use tidings_store::redis::{RedisConfig, RedisLog};
 use tokio::time::Instant;
 
@@ -13,7 +13,7 @@ use super::heard::Heard;
 use super::open;
 use super::proxy::Proxy;
 use crate::contract::ROOMY;
-use crate::contract::given::{append, append_all, plain, read_all};
+use crate::contract::given::{append, append_all, plain, read_all, with_id};
 
 /// Why an update was not appended.
 pub(super) fn refusal(result: &Appending) -> String {
@@ -193,6 +193,23 @@ async fn a_script_flush_is_survived() {
     refusal(&refused[0]);
     assert_eq!(insist(&log, "2").await, 2);
     assert_eq!(log.bounds().await.unwrap().next, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_in_the_middle_of_a_script_is_not_said_to_have_done_nothing() {
+    let redis = Redis::new();
+    let log: Arc<dyn Log> = Arc::new(open(&redis, ROOMY).await);
+    redis.say(&["SET", "{tidings}:ids", "another program's"]);
+    let entries = vec![plain("t", "before it"), with_id("t", "id", IdScope::Hub)];
+    let results = log.append(entries, Mode::Each).await;
+    for result in &results {
+        let why = refusal(result);
+        assert!(why.contains("may be in the log") && why.contains("choose another name"), "{why}");
+    }
+    let length = redis.say(&["XLEN", "{tidings}:log"]);
+    assert_eq!(length, ":2\r\n", "both are there");
+    redis.say(&["DEL", "{tidings}:ids"]);
+    insist(&log, "after").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
