@@ -21,6 +21,9 @@ use super::session::{Keys, Script, Session};
 /// The format of what is kept.
 const FORMAT: &str = "1";
 
+/// The highest generation that is believed in: scripts count exactly no further than a few bits more.
+const MAX_GENERATION: u64 = 1 << 50;
+
 /// What a hub knows of the log.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -103,6 +106,9 @@ impl Node {
         }
         let mut number = || text()?.parse::<u64>().map_err(|_| session.strange(doing));
         let (oldest, last, bytes, generation) = (number()?, number()?, number()?, number()?);
+        if generation > MAX_GENERATION {
+            return Err(session.strange(doing));
+        }
         let Some(next) = last.checked_add(1).filter(|_| there == "there" && !epoch.is_empty())
         else {
             return Ok(Look { bounds: None, generation });

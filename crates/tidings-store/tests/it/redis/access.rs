@@ -175,6 +175,9 @@ async fn keys_of_another_program_and_of_a_later_version_are_left_alone() {
     assert!(
         matches!(&connected, Err(ConnectError::Server(why)) if why.to_string().contains("newer Tidings"))
     );
+    redis.say(&["HSET", "{tidings}:meta", "format", "1", "generation", "9007199254740992"]);
+    let text = error(RedisConfig::new(redis.url())).await;
+    assert!(text.contains("makes no sense"), "{text}");
     // Another log on the same server.
     let config = RedisConfig { name: "other".into(), ..RedisConfig::new(redis.url()) };
     let other: Arc<dyn Log> = Arc::new(RedisLog::connect(config).await.unwrap());
