@@ -90,8 +90,8 @@ fn is_lasting(code: &str, error: &RedisError) -> bool {
         || error.to_string().contains("invalid peer certificate")
 }
 
-/// Whether a server that says so has done nothing of what a script was to do: it says it before the script runs, or at its
-/// first write. Any other error may come in the middle of a script, and what that has done stays.
+/// Whether a server that says so has done nothing of what a script was to do: it says it before the script runs, or at
+/// its first write. Any other error may come in the middle of a script, and what that has done stays.
 fn refuses_whole(code: &str) -> bool {
     matches!(
         code,
@@ -154,8 +154,8 @@ fn advice(code: &str, error: &RedisError) -> &'static str {
     }
 }
 
-/// An error's text, short and in one line, whatever the server sent. A server repeats the arguments of a command that it
-/// does not know; a password may be one of them.
+/// An error's text, short and in one line, whatever the server sent. A server repeats the arguments of a command that
+/// it does not know; a password may be one of them.
 struct Said<'a>(&'a RedisError);
 
 impl fmt::Display for Said<'_> {

@@ -1,5 +1,5 @@
-//! Following the log: a task with a connection of its own waits in the server for what comes next, and reads it in pages
-//! where there is more.
+//! Following the log: a task with a connection of its own waits in the server for what comes next, and reads it in
+//! pages where there is more.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -7,7 +7,7 @@
 //! | key | what is in it |
 //! | --- | --- |
 //! | `{name}:log` | the stream: `r` is an update's record, `b` where its bytes begin of all that were ever in the log |
-//! | `{name}:meta` | a hash: `format`, `epoch`, `generation` (how many epochs there were), `end` (where the next update's bytes begin), `base` |
+//! | `{name}:meta` | a hash: `format`, `epoch`, `generation` (of epochs), `end` (where the next bytes begin), `base` |
 //! | `{name}:keys` | a hash: idempotency key to `seq:digest`, as long as the update is retained |
 //! | `{name}:ids` | a sorted set: own ids, each with its seq, found by their beginning |
 //! | `{name}:index` | a stream: what to remove from the two above when an update leaves |

@@ -1,5 +1,5 @@
-//! How much of the log is asked for at a time by who follows it: an answer has to fit into memory, and to come before the
-//! patience with the server is over.
+//! How much of the log is asked for at a time by who follows it: an answer has to fit into memory, and to come before
+//! the patience with the server is over.
 
 /// How many bytes of records are asked for at the most. A single record may be larger.
 const MAX_BYTES: usize = 1024 * 1024;

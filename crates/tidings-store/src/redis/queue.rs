@@ -85,8 +85,8 @@ impl Queue {
         if state.bytes + bytes > MAX_WAITING_BYTES {
             let (place, most) = (&self.place, MAX_WAITING_BYTES / (1024 * 1024));
             return Err(Unavailable::new(format_args!(
-                "{place}: cannot append: too much waits already ({most} MiB): publish less at a time, or look what keeps \
-                 the server: its disk, its CPU, or the network"
+                "{place}: cannot append: too much waits already ({most} MiB): publish less at a time, or look what \
+                 keeps the server: its disk, its CPU, or the network"
             )));
         }
         state.bytes += bytes;

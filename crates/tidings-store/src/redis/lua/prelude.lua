@@ -85,12 +85,12 @@ end
 
 -- How many updates leave at a time: others wait meanwhile.
 local STEP = 2000
--- How many entries are in one node of a stream, unless the server is told otherwise. It removes whole nodes at a time, as
--- far as they are within the step.
+-- How many entries are in one node of a stream, unless the server is told otherwise. It removes whole nodes at a time,
+-- as far as they are within the step.
 local NODE = 100
 
--- Removes updates before a seq, about a step of them. Says whether some of them, or of what they were found by, are still
--- there.
+-- Removes updates before a seq, about a step of them. Says whether some of them, or of what they were found by, are
+-- still there.
 local function trim_to(seq)
   local id = '0-' .. whole(seq)
   if call('XTRIM', log, 'MINID', '~', id, 'LIMIT', STEP) > STEP - NODE then

@@ -1,6 +1,6 @@
 -- Settles which log it is. ARGV: the epoch that the caller has found and takes for lost, or nothing; a new one; the
--- generation that the caller knows of. The first of several callers that have seen a loss gives the new epoch; the others
--- find another one than they have seen, and take it.
+-- generation that the caller knows of. The first of several callers that have seen a loss gives the new epoch; the
+-- others find another one than they have seen, and take it.
 local wrong = misused()
 if wrong then return wrong end
 local epoch, there = call('HGET', meta, 'epoch'), call('EXISTS', log) == 1

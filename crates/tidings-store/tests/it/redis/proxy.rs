@@ -1,4 +1,5 @@
-//! An address that leads to one server and later to another, as a virtual address does in a failover, or over a slow line.
+//! An address that leads to one server and later to another, as a virtual address does in a failover, or over
+//! a slow line.
 
 use std::net::SocketAddr;
 use std::time::Duration;
