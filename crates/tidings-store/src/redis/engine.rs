@@ -14,7 +14,7 @@ use redis::{
 use tokio::sync::mpsc;
 
 use super::config::{ConnectError, RedisConfig};
-use super::fault::Fault;
+use super::fault::{Done, Fault};
 
 /// No file of credentials and no list of authorities is larger, in bytes.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
@@ -69,6 +69,11 @@ impl Engine {
     /// Where it is, without secrets.
     pub(super) fn place(&self) -> &Arc<str> {
         &self.place
+    }
+
+    /// How long an answer may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Makes a connection. An answer on it may take the timeout and `more`. Messages of the channel that it listens to
@@ -152,7 +157,7 @@ impl OpenError {
                     "connect",
                     format_args!("{error}{}", cause.unwrap_or_default()),
                 );
-                fault.is_undone = true;
+                fault.done = Done::No;
                 fault
             }
         }

@@ -1,4 +1,5 @@
-//! Following the log: a task with a connection of its own waits in the server for what comes next.
+//! Following the log: a task with a connection of its own waits in the server for what comes next, and reads it in
+//! pages where there is more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,18 +15,21 @@ use tokio::time::Instant;
 use super::answer;
 use super::backoff::Backoff;
 use super::engine::Engine;
-use super::fault::Fault;
+use super::fault::{Done, Fault};
 use super::node::Node;
+use super::pace::Pace;
+use super::read;
 use super::session::Session;
 
-/// How many updates are taken at a time.
+/// How many updates are in a page at the most.
 const MAX_UPDATES: usize = 256;
 /// How long the server is asked to wait for something new.
 const WAIT: Duration = Duration::from_secs(1);
 /// How often the log is looked at while updates pour in.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How many news wait for who follows. The server keeps the rest.
+/// How many news wait for who follows. None has more bytes than are asked for at a time, beside a single record that is
+/// larger; the server keeps the rest.
 const MAX_NEWS: usize = 2;
 
 /// Who follows the log.
@@ -38,7 +42,8 @@ impl RedisFollow {
     pub(super) fn new(runtime: &Handle, engine: Arc<Engine>, node: Arc<Node>, from: u64) -> Self {
         let (tell, news) = mpsc::channel(MAX_NEWS);
         let epoch = node.told();
-        let follower = Follower { engine, node, next: from.max(1), epoch, oldest: 1, tell };
+        let (next, pace) = (from.max(1), Pace::new());
+        let follower = Follower { engine, node, next, epoch, oldest: 1, pace, unreadable: 0, tell };
         Self { news, task: runtime.spawn(async move { drop(follower.run().await) }) }
     }
 }
@@ -70,7 +75,19 @@ struct Follower {
     epoch: Option<Epoch>,
     /// The oldest seq that was told.
     oldest: u64,
+    pace: Pace,
+    /// How many entries could not be read.
+    unreadable: u64,
     tell: mpsc::Sender<News>,
+}
+
+/// What was read.
+struct Found {
+    entries: Vec<(u64, Vec<u8>)>,
+    /// Of which log; `None`: it is gone.
+    epoch: Option<Epoch>,
+    /// Whether there is, or may be, more.
+    is_cut: bool,
 }
 
 /// Why following has stopped.
@@ -104,6 +121,9 @@ impl Follower {
                 Err(fault) => Stop::Fault(fault),
             };
             let Stop::Fault(fault) = stop else { return Err(stop) };
+            if fault.done == Done::Late {
+                self.pace.came_not();
+            }
             if !is_away {
                 self.tell(News::Away(fault.why)).await?;
             }
@@ -128,38 +148,62 @@ impl Follower {
     ) -> Result<std::convert::Infallible, Stop> {
         self.take(bounds).await?;
         let mut looked = Instant::now();
+        let mut is_behind = true;
         loop {
             let asked = Instant::now();
-            let (entries, epoch) = self.read(session).await?;
+            let Found { entries, epoch, is_cut } =
+                if is_behind { self.page(session).await? } else { self.wait(session).await? };
+            let largest = entries.iter().map(|(_, record)| record.len()).max();
+            // How long a page takes says what the line carries.
+            let is_quick = is_behind && asked.elapsed() < self.engine.timeout() / 4;
+            self.pace.came(largest, is_quick);
             if epoch != self.epoch {
                 // What was read may be of either log.
                 let bounds = self.node.settle(session).await?;
                 self.take(bounds).await?;
                 continue;
             }
+            let has_waited = !is_behind && entries.is_empty();
             let left_out = entries.first().is_some_and(|(seq, _)| *seq > self.next);
-            if left_out || entries.is_empty() || looked.elapsed() >= LOOK_EVERY {
+            if left_out || has_waited || looked.elapsed() >= LOOK_EVERY {
                 looked = Instant::now();
                 self.look(session).await?;
                 if self.epoch != epoch {
                     continue;
                 }
             }
-            if entries.is_empty() {
+            if has_waited {
                 // It was for another program's entries that the server did not wait.
                 tokio::time::sleep_until(asked + WAIT).await;
             }
+            is_behind = is_cut;
             self.pass_on(entries).await?;
         }
     }
 
+    /// Reads what is there already.
+    async fn page(&self, session: &Session) -> Result<Found, Stop> {
+        let found =
+            read::found(session, self.next, u64::MAX, MAX_UPDATES, self.pace.bytes()).await?;
+        Ok(match found {
+            Some(found) => Found {
+                // Where nothing is read, nothing comes of reading on.
+                is_cut: found.next <= found.last && !found.entries.is_empty(),
+                epoch: Some(found.epoch),
+                entries: found.entries,
+            },
+            None => Found { entries: Vec::new(), epoch: None, is_cut: false },
+        })
+    }
+
     /// Waits for what comes next. The epoch is asked for afterwards: when it is still the same, what was read is of
     /// that log.
-    async fn read(&self, session: &Session) -> Result<(Vec<(u64, Vec<u8>)>, Option<Epoch>), Stop> {
+    async fn wait(&self, session: &Session) -> Result<Found, Stop> {
         let doing = "follow the log";
         let keys = &self.node.keys;
+        let most = self.pace.entries();
         let mut read = Cmd::new();
-        read.arg("XREAD").arg("COUNT").arg(MAX_UPDATES);
+        read.arg("XREAD").arg("COUNT").arg(most);
         read.arg("BLOCK").arg(u64::try_from(WAIT.as_millis()).unwrap_or(u64::MAX));
         read.arg("STREAMS").arg(keys.log()).arg(format!("0-{}", self.next.saturating_sub(1)));
         let mut ask = Cmd::new();
@@ -174,7 +218,7 @@ impl Follower {
                     .ok_or_else(|| session.strange(doing))?,
             ),
         };
-        Ok((entries, epoch))
+        Ok(Found { is_cut: entries.len() >= most, entries, epoch })
     }
 
     /// Looks whether the log is still the one that is known, and what it has forgotten.
@@ -211,8 +255,12 @@ impl Follower {
             match super::logged(seq, &record) {
                 Ok(logged) => updates.push(logged),
                 Err(error) => {
-                    let place = self.engine.place();
-                    tracing::error!(%place, seq, %error, "an update in the log cannot be read and is passed over");
+                    self.unreadable = self.unreadable.saturating_add(1);
+                    // Another program may write many.
+                    if self.unreadable.is_power_of_two() {
+                        let (place, so_far) = (self.engine.place(), self.unreadable);
+                        tracing::error!(%place, seq, %error, so_far, "an update in the log cannot be read and is passed over: does another program write into it?");
+                    }
                 }
             }
         }

@@ -7,7 +7,7 @@
 //! | key | what is in it |
 //! | --- | --- |
 //! | `{name}:log` | the stream: `r` is an update's record, `b` where its bytes begin of all that were ever in the log |
-//! | `{name}:meta` | a hash: `format`, `epoch`, `end` (where the next update's bytes begin), `base` |
+//! | `{name}:meta` | a hash: `format`, `epoch`, `generation` (of epochs), `end` (where the next bytes begin), `base` |
 //! | `{name}:keys` | a hash: idempotency key to `seq:digest`, as long as the update is retained |
 //! | `{name}:ids` | a sorted set: own ids, each with its seq, found by their beginning |
 //! | `{name}:index` | a stream: what to remove from the two above when an update leaves |
@@ -30,7 +30,7 @@
 //! - `config.rs` what an operator says, `engine.rs` connections, `fault.rs` errors in an operator's words
 //! - `session.rs` a connection ready for a log, `node.rs` which log it is and whether it has lost something
 //! - `queue.rs`, `batch.rs`, `writer.rs` appending
-//! - `link.rs`, `read.rs` reading; `follow.rs` following; `trim.rs` what leaves
+//! - `link.rs`, `read.rs` reading; `follow.rs`, `pace.rs` following; `trim.rs` what leaves
 //! - `bus.rs` what hubs tell one another
 //! - `answer.rs` reading answers, `backoff.rs` waiting between tries
 
@@ -44,6 +44,7 @@ mod fault;
 mod follow;
 mod link;
 mod node;
+mod pace;
 mod queue;
 mod read;
 mod session;
@@ -108,7 +109,7 @@ impl RedisLog {
     pub async fn connect(config: RedisConfig) -> Result<Self, ConnectError> {
         let engine = Arc::new(Engine::new(&config)?);
         let node = Arc::new(Node::new(keys(&config)?, engine.place().clone()));
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(Queue::new(engine.place().clone()));
         let mut writer = Writer {
             engine: engine.clone(),
             node: node.clone(),

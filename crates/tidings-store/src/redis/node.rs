@@ -21,6 +21,9 @@ use super::session::{Keys, Script, Session};
 /// The format of what is kept.
 const FORMAT: &str = "1";
 
+/// The highest generation that is believed in: scripts count exactly no further than a few bits more.
+const MAX_GENERATION: u64 = 1 << 50;
+
 /// What a hub knows of the log.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -33,6 +36,8 @@ pub(super) struct Node {
 struct Known {
     /// `None`: nothing is known yet.
     epoch: Option<Epoch>,
+    /// How many epochs the log has had up to that one.
+    generation: u64,
     /// The newest update that was seen: its seq, and a hash of its record.
     newest: Option<(u64, u64)>,
     /// The epoch that was told last to who asked for the bounds.
@@ -44,11 +49,14 @@ struct Known {
 pub(super) struct Look {
     /// `None`: the log is gone.
     pub(super) bounds: Option<Bounds>,
+    /// How many epochs it has had.
+    generation: u64,
 }
 
 impl Node {
     pub(super) fn new(keys: Arc<Keys>, place: Arc<str>) -> Self {
-        Self { keys, place, known: Mutex::new(Known { epoch: None, newest: None, told: None }) }
+        let known = Known { epoch: None, generation: 0, newest: None, told: None };
+        Self { keys, place, known: Mutex::new(known) }
     }
 
     /// Which log it is, as far as is known.
@@ -97,39 +105,49 @@ impl Node {
             return Err(fault);
         }
         let mut number = || text()?.parse::<u64>().map_err(|_| session.strange(doing));
-        let (oldest, last, bytes) = (number()?, number()?, number()?);
+        let (oldest, last, bytes, generation) = (number()?, number()?, number()?, number()?);
+        if generation > MAX_GENERATION {
+            return Err(session.strange(doing));
+        }
         let Some(next) = last.checked_add(1).filter(|_| there == "there" && !epoch.is_empty())
         else {
-            return Ok(Look { bounds: None });
+            return Ok(Look { bounds: None, generation });
         };
         let epoch = epoch.parse().map_err(|_| session.strange(doing))?;
         let oldest = oldest.clamp(1, next);
-        Ok(Look { bounds: Some(Bounds { epoch, oldest, next, bytes: Some(bytes) }) })
+        let bounds = Bounds { epoch, oldest, next, bytes: Some(bytes) };
+        Ok(Look { bounds: Some(bounds), generation })
     }
 
     /// Makes sure that the log is there and the one that is known; where it is not, that all hubs agree on another
     /// epoch. To be called on every new connection before it is used, and when something says that the log is lost.
     pub(super) async fn settle(&self, session: &Session) -> Result<Bounds, Fault> {
-        let known = *self.known.lock();
-        let look = self.look(session).await?;
-        let lost = match look.bounds {
-            Some(bounds) if known.epoch == Some(bounds.epoch) => {
-                self.has_lost_its_end(session, known, &bounds).await?
+        loop {
+            let known = *self.known.lock();
+            let mut look = self.look(session).await?;
+            if self.is_lost(session, known, &look).await? {
+                let found = look.bounds.map(|bounds| bounds.epoch);
+                look = self.renew(session, found, known.generation).await?;
             }
-            Some(_) => false,
-            None => true,
-        };
-        let bounds = match look.bounds {
-            Some(bounds) if !lost => bounds,
-            _ => self.renew(session, known.epoch, lost && look.bounds.is_some()).await?,
-        };
-        let is_new = self.adopt(bounds.epoch);
-        if is_new && let Some(before) = known.epoch {
-            let (place, now) = (&self.place, bounds.epoch);
-            tracing::warn!(%place, %before, %now, "the log was lost, or has lost its end: what it has now is another log");
+            let bounds = look.bounds.ok_or_else(|| session.strange("begin the log"))?;
+            if self.adopt(bounds.epoch, look.generation) {
+                self.see_newest(session, &bounds).await?;
+                return Ok(bounds);
+            }
+            // Something newer has become known meanwhile.
         }
-        self.see_newest(session, &bounds).await?;
-        Ok(bounds)
+    }
+
+    /// Whether the log is gone, is an older one that came back, or has lost its end.
+    async fn is_lost(&self, session: &Session, known: Known, look: &Look) -> Result<bool, Fault> {
+        match (look.bounds, known.epoch) {
+            (None, _) => Ok(true),
+            (Some(_), None) => Ok(false),
+            (Some(bounds), Some(epoch)) if bounds.epoch == epoch => {
+                self.has_lost_its_end(session, known, &bounds).await
+            }
+            (Some(_), Some(_)) => Ok(look.generation <= known.generation),
+        }
     }
 
     /// Whether the log does not reach as far as it was seen, or has another update there.
@@ -148,29 +166,35 @@ impl Node {
         Ok(entry.is_some_and(|record| hash(&record) != hash_then))
     }
 
+    /// Gives the log a new epoch, of a generation above one, unless it has another one than was found by now.
     async fn renew(
         &self,
         session: &Session,
-        old: Option<Epoch>,
-        has_lost_its_end: bool,
-    ) -> Result<Bounds, Fault> {
+        found: Option<Epoch>,
+        above: u64,
+    ) -> Result<Look, Fault> {
         let doing = "begin the log";
         let new = Epoch::random().map_err(|error| Fault::strange(&self.place, doing, error))?;
-        let old = old.map(|epoch| epoch.to_string()).unwrap_or_default();
-        let lost = if has_lost_its_end { "lost" } else { "" };
-        session.run(Script::Settle, doing, &[old.as_str(), new.as_str(), lost]).await?;
-        self.look(session).await?.bounds.ok_or_else(|| session.strange(doing))
+        let found = found.map(|epoch| epoch.to_string()).unwrap_or_default();
+        let above = above.to_string();
+        session.run(Script::Settle, doing, &[found.as_str(), new.as_str(), &above]).await?;
+        self.look(session).await
     }
 
-    /// Takes an epoch for the log's. Says whether it is another one.
-    fn adopt(&self, epoch: Epoch) -> bool {
+    /// Takes an epoch for the log's, unless one that is as new or newer is known.
+    fn adopt(&self, epoch: Epoch, generation: u64) -> bool {
         let mut known = self.known.lock();
-        let is_new = known.epoch != Some(epoch);
-        if is_new {
-            known.epoch = Some(epoch);
-            known.newest = None;
+        match known.epoch {
+            Some(before) if before == epoch => return true,
+            Some(_) if generation <= known.generation => return false,
+            Some(before) => {
+                let place = &self.place;
+                tracing::warn!(%place, %before, now = %epoch, "the log was lost, or has lost its end: what it has now is another log");
+            }
+            None => {}
         }
-        is_new
+        (known.epoch, known.generation, known.newest) = (Some(epoch), generation, None);
+        true
     }
 
     /// Where nothing of the log was seen yet, its newest update is the first.

@@ -1,6 +1,7 @@
 //! What waits to be appended: bounded, in the order of the calls, refused at once while the server is away.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tidings_hub::{AppendError, Appending, Unavailable};
@@ -47,8 +48,10 @@ impl Chunk {
 }
 
 /// What waits.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
+    /// Where the server is.
+    place: Arc<str>,
     state: Mutex<State>,
     /// Rung when something has come, and when nothing more will.
     bell: Notify,
@@ -68,6 +71,10 @@ struct State {
 }
 
 impl Queue {
+    pub(super) fn new(place: Arc<str>) -> Self {
+        Self { place, state: Mutex::default(), bell: Notify::new() }
+    }
+
     /// Takes all of these, or none.
     pub(super) fn push(&self, chunks: Vec<Chunk>) -> Result<(), Unavailable> {
         let bytes: usize = chunks.iter().map(Chunk::bytes).sum();
@@ -76,9 +83,11 @@ impl Queue {
             return Err(why.clone());
         }
         if state.bytes + bytes > MAX_WAITING_BYTES {
-            return Err(Unavailable::new(
-                "too much waits for the Redis server already: it is slower than what is published",
-            ));
+            let (place, most) = (&self.place, MAX_WAITING_BYTES / (1024 * 1024));
+            return Err(Unavailable::new(format_args!(
+                "{place}: cannot append: too much waits already ({most} MiB): publish less at a time, or look what \
+                 keeps the server: its disk, its CPU, or the network"
+            )));
         }
         state.bytes += bytes;
         state.waiting_bytes += bytes;

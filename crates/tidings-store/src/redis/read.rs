@@ -26,11 +26,14 @@ pub(super) struct Reader {
 }
 
 /// What a page was made from.
-struct Found {
-    epoch: Epoch,
+pub(super) struct Found {
+    pub(super) epoch: Epoch,
     oldest: u64,
-    next: u64,
-    entries: Vec<(u64, Vec<u8>)>,
+    /// The newest seq that there is.
+    pub(super) last: u64,
+    /// Up to where it was read.
+    pub(super) next: u64,
+    pub(super) entries: Vec<(u64, Vec<u8>)>,
 }
 
 impl Reader {
@@ -81,36 +84,47 @@ impl Reader {
             Some(_) => (MAX_SEARCHED, MAX_SEARCHED_BYTES),
             None => (wanted.max_updates.clamp(1, MAX_SEARCHED), wanted.max_bytes.max(1)),
         };
-        let args = [wanted.from.max(1), wanted.until, most as u64, bytes as u64];
-        let answer = session.run(Script::Page, READING, &args).await?;
-        let parts = answer::list(answer).ok_or_else(|| session.strange(READING))?;
-        if let [Value::BulkString(word)] = parts.as_slice()
-            && word == b"lost"
-        {
-            return Ok(None);
-        }
-        parsed(parts).map(Some).ok_or_else(|| session.strange(READING))
+        found(session, wanted.from.max(1), wanted.until, most, bytes).await
     }
 }
 
 const READING: &str = "read the log";
 
+/// Reads so many entries from a seq on, and none after so many bytes. `None`: the log is gone.
+pub(super) async fn found(
+    session: &Session,
+    from: u64,
+    until: u64,
+    most: usize,
+    bytes: usize,
+) -> Result<Option<Found>, Fault> {
+    let args = [from, until, most as u64, bytes as u64];
+    let answer = session.run(Script::Page, READING, &args).await?;
+    let parts = answer::list(answer).ok_or_else(|| session.strange(READING))?;
+    if let [Value::BulkString(word)] = parts.as_slice()
+        && word == b"lost"
+    {
+        return Ok(None);
+    }
+    parsed(parts).map(Some).ok_or_else(|| session.strange(READING))
+}
+
 fn parsed(parts: Vec<Value>) -> Option<Found> {
     let mut parts = parts.into_iter();
     let epoch = answer::text(parts.next()?)?.parse().ok()?;
     let oldest = answer::number(parts.next()?)?;
-    let _last = answer::number(parts.next()?)?;
+    let last = answer::number(parts.next()?)?;
     let next = answer::number(parts.next()?)?;
     let mut entries = Vec::new();
     while let Some(seq) = parts.next() {
         entries.push((answer::number(seq)?, answer::bytes(parts.next()?)?));
     }
-    Some(Found { epoch, oldest, next, entries })
+    Some(Found { epoch, oldest, last, next, entries })
 }
 
 /// Chooses what is wanted.
 fn page(wanted: &Wanted, found: Found) -> Page {
-    let Found { epoch, oldest, mut next, entries } = found;
+    let Found { epoch, oldest, mut next, entries, .. } = found;
     let topics: Option<HashSet<&str>> =
         wanted.topics.as_ref().map(|topics| topics.iter().map(AsRef::as_ref).collect());
     let mut updates: Vec<Logged> = Vec::new();

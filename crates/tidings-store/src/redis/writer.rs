@@ -18,7 +18,7 @@ use super::answer;
 use super::backoff::Backoff;
 use super::batch::{Batch, Outcome};
 use super::engine::{Engine, OpenError};
-use super::fault::Fault;
+use super::fault::{Done, Fault};
 use super::node::Node;
 use super::queue::Queue;
 use super::session::Session;
@@ -40,8 +40,24 @@ pub(super) struct Writer {
     pub(super) replicas: u32,
     /// For how long they are waited for.
     pub(super) timeout: Duration,
-    /// The server's number for the latest connection.
-    pub(super) client: Option<u64>,
+    /// What the server calls the latest connection.
+    pub(super) client: Option<Client>,
+}
+
+/// What a server calls a connection.
+pub(super) struct Client {
+    id: String,
+    /// A server that was started again gives the same numbers to others; another address keeps them apart.
+    address: String,
+}
+
+impl Client {
+    /// From what `CLIENT INFO` answers.
+    fn read(info: Value) -> Option<Self> {
+        let info = answer::text(info)?;
+        let word = |name| info.split_whitespace().find_map(|word| word.strip_prefix(name));
+        Some(Self { id: word("id=")?.to_owned(), address: word("addr=")?.to_owned() })
+    }
 }
 
 /// A connection to append on.
@@ -69,14 +85,27 @@ impl Writer {
         };
         if let Some(before) = self.client.take() {
             let mut kill = ask("KILL");
-            kill.arg("ID").arg(before);
+            kill.arg("ID").arg(before.id).arg("ADDR").arg(before.address);
             // What the server has not read yet of the connection before must not come after what is sent on this one.
             // It is no loss where the user may not do this: then it only comes late.
             drop(session.send(kill, DOING).await);
         }
-        self.client = session.send(ask("ID"), DOING).await.ok().and_then(answer::number);
+        self.client = session.send(ask("INFO"), DOING).await.ok().and_then(Client::read);
         let bounds = self.node.settle(&session).await.map_err(OpenError::Fault)?;
+        self.warn_of_eviction(&session).await;
         Ok(Line { session, epoch: bounds.epoch, end })
+    }
+
+    /// Says so where the server may drop the log to make room.
+    async fn warn_of_eviction(&self, session: &Session) {
+        let mut ask = Cmd::new();
+        ask.arg("INFO").arg("memory");
+        // Where the user may not ask for it, nothing is known, and nothing said.
+        let info = session.send(ask, DOING).await.ok().and_then(answer::text).unwrap_or_default();
+        if let Some(policy) = eviction(&info) {
+            let place = self.engine.place();
+            tracing::warn!(%place, %policy, "a Redis server that is short of memory may drop the log: set its maxmemory-policy to noeviction");
+        }
     }
 
     /// Appends what comes until nothing more does, over as many connections as it takes.
@@ -162,7 +191,7 @@ impl Writer {
         let (answer, reached) = match landing {
             Ok(landed) => landed,
             Err(fault) => {
-                let why = if fault.is_undone {
+                let why = if fault.done == Done::No {
                     fault.why
                 } else {
                     Unavailable::new(format_args!("{}; the update may be in the log", fault.why))
@@ -201,5 +230,25 @@ impl Writer {
                 Err(why)
             }
         }
+    }
+}
+
+/// By which policy a server drops keys when it is short of memory, if it does, from what `INFO memory` answers.
+fn eviction(info: &str) -> Option<&str> {
+    let policy = info.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"))?.trim();
+    (policy != "noeviction").then_some(policy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_that_drops_keys_is_noticed() {
+        let info =
+            |policy| format!("# Memory\r\nmaxmemory:0\r\nmaxmemory_policy:{policy}\r\nx:1\r\n");
+        assert_eq!(eviction(&info("noeviction")), None);
+        assert_eq!(eviction(&info("allkeys-lru")), Some("allkeys-lru"));
+        assert_eq!(eviction(""), None);
     }
 }

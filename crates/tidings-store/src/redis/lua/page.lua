@@ -11,8 +11,11 @@ local oldest = first and seq_of(first[1]) or last + 1
 local answer = { epoch, whole(oldest), whole(last), '' }
 local next = math.max(from, math.min(stop, last + 1))
 local at, count, size = from, 0, 0
+local read, read_size = 0, 0
 while at < next and count < most and size < bytes do
-  local some = call('XRANGE', log, '0-' .. whole(at), '(0-' .. whole(next), 'COUNT', math.min(32, most - count))
+  read = grown(read, read_size, bytes - size, math.min(32, most - count))
+  local some = call('XRANGE', log, '0-' .. whole(at), '(0-' .. whole(next), 'COUNT', read)
+  read_size = -size
   if #some == 0 then
     at = next
     break
@@ -23,6 +26,7 @@ while at < next and count < most and size < bytes do
     answer[#answer + 1], answer[#answer + 2] = whole(seq), record
     count, size, at = count + 1, size + #record, seq + 1
   end
+  read_size = read_size + size
 end
 answer[4] = whole(math.min(at, next))
 return answer

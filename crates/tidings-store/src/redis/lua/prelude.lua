@@ -20,6 +20,16 @@ local function seq_of(id)
   return tonumber(string.match(id, '^0%-(%d+)$') or '0')
 end
 
+-- An error when one of the keys is another program's.
+local function misused()
+  for place, kind in ipairs({ 'stream', 'hash', 'hash', 'zset', 'stream' }) do
+    local found = call('TYPE', KEYS[place]).ok
+    if found ~= kind and found ~= 'none' then
+      return redis.error_reply('WRONGTYPE ' .. KEYS[place] .. ' is a ' .. found .. ' and not a ' .. kind)
+    end
+  end
+end
+
 -- Where an entry's bytes begin, of all that were ever in the log.
 local function start_of(fields)
   return tonumber(fields[4] or '0') or 0
@@ -40,6 +50,14 @@ local function last_seq()
   end
   local newest = call('XREVRANGE', log, TOP, '-', 'COUNT', 1)[1]
   return newest and seq_of(newest[1]) or 0
+end
+
+-- How many entries to read next, when so many were just read that have so many bytes: at first one, for it may be
+-- large, and then twice as many as before, as far as that has about as many bytes as there is room for.
+local function grown(count, size, room, most)
+  if count == 0 then return 1 end
+  local fit = math.floor(room * count / math.max(size, 1))
+  return math.max(1, math.min(2 * count, fit, most))
 end
 
 -- Removes what some of the updates before a seq were found by. Says whether there is more.
@@ -65,9 +83,22 @@ local function unindex(seq)
   return #left == 1000
 end
 
--- Removes the updates before a seq. Says whether some of what they were found by is still there.
+-- How many updates leave at a time: others wait meanwhile.
+local STEP = 2000
+-- How many entries are in one node of a stream, unless the server is told otherwise. It removes whole nodes at a time,
+-- as far as they are within the step.
+local NODE = 100
+
+-- Removes updates before a seq, about a step of them. Says whether some of them, or of what they were found by, are
+-- still there.
 local function trim_to(seq)
-  call('XTRIM', log, 'MINID', '=', '0-' .. whole(seq))
+  local id = '0-' .. whole(seq)
+  if call('XTRIM', log, 'MINID', '~', id, 'LIMIT', STEP) > STEP - NODE then
+    local first = entry_from(0)
+    unindex(first and seq_of(first[1]) or seq)
+    return true
+  end
+  call('XTRIM', log, 'MINID', '=', id)
   return unindex(seq)
 end
 

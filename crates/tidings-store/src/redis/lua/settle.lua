@@ -1,9 +1,13 @@
--- Settles which log it is. ARGV: the epoch that the caller believes in, a new one, whether what it knew of the log is
--- lost. The first of several callers that have seen a loss gives the new epoch; the others take it.
+-- Settles which log it is. ARGV: the epoch that the caller has found and takes for lost, or nothing; a new one; the
+-- generation that the caller knows of. The first of several callers that have seen a loss gives the new epoch; the
+-- others find another one than they have seen, and take it.
+local wrong = misused()
+if wrong then return wrong end
 local epoch, there = call('HGET', meta, 'epoch'), call('EXISTS', log) == 1
-if epoch and there and not (ARGV[3] == 'lost' and epoch == ARGV[1]) then
+if epoch and there and epoch ~= ARGV[1] then
   return epoch
 end
+local generation = math.max(tonumber(call('HGET', meta, 'generation') or '0') or 0, tonumber(ARGV[3])) + 1
 if not there then
   call('DEL', meta, keys, ids, index)
   -- A stream without entries: that it is missing will mean that it was deleted.
@@ -15,5 +19,5 @@ elseif not epoch then
     call('HSET', meta, 'end', whole(start_of(newest[2]) + #(newest[2][2] or '') + OVERHEAD))
   end
 end
-call('HSET', meta, 'format', '1', 'epoch', ARGV[2])
+call('HSET', meta, 'format', '1', 'epoch', ARGV[2], 'generation', whole(generation))
 return ARGV[2]

@@ -5,6 +5,8 @@ local known = call('HMGET', meta, 'epoch', 'end')
 if known[1] ~= ARGV[1] or call('EXISTS', log) == 0 then
   return 'lost'
 end
+-- How many bytes of records are read at a time, about.
+local ROOM = 1024 * 1024
 local more, too_old = false, tonumber(ARGV[4])
 -- When an update came, from its record.
 local function at_of(record)
@@ -16,16 +18,20 @@ local function at_of(record)
 end
 if too_old > 0 then
   local from, keep, walked = 0, nil, 0
+  local read, size, seen = 0, 0, 0
   local young = false
-  while not young and walked < 2000 do
-    local some = call('XRANGE', log, '0-' .. whole(from), TOP, 'COUNT', 100)
+  while not young and walked < 2000 and seen < 8 * ROOM do
+    read = grown(read, size, ROOM, 100)
+    local some = call('XRANGE', log, '0-' .. whole(from), TOP, 'COUNT', read)
+    size = 0
     for _, entry in ipairs(some) do
+      size = size + #(entry[2][2] or '')
       young = at_of(entry[2][2] or '') >= too_old
       if young then break end
       keep = seq_of(entry[1]) + 1
     end
-    if #some < 100 then young = true end
-    from, walked = keep or 0, walked + #some
+    if #some < read then young = true end
+    from, walked, seen = keep or 0, walked + #some, seen + size
   end
   if keep then more = trim_to(keep) end
   more = more or not young

@@ -1,8 +1,8 @@
 //! Who we are, over what, and what an operator is told when that is not right.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +12,11 @@ use tidings_store::redis::{ConnectError, RedisBus, RedisConfig, RedisLog};
 use tokio::time::Instant;
 
 use super::engine::Redis;
-use super::failing::insist;
+use super::failing::{insist, refusal};
 use super::open;
+use super::proxy::Proxy;
 use crate::contract::ROOMY;
-use crate::contract::given::{append_all, numbered};
+use crate::contract::given::{append, append_all, numbered, plain};
 
 /// What an operator is told.
 async fn error(config: RedisConfig) -> String {
@@ -69,6 +70,14 @@ async fn what_is_no_redis_is_told_from_one_that_is_away() {
     });
     let text = error(RedisConfig::new(format!("redis://{address}"))).await;
     assert!(text.contains(&address.to_string()) && text.contains("is the port right"), "{text}");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_know_hello_is_said_to_be_too_old() {
+    let redis = Redis::with(&["rename-command HELLO \"\""]);
+    let url = redis.url().replace("//", "//hub:secret@");
+    let text = error(RedisConfig::new(url)).await;
+    assert!(text.contains("unknown command") && text.contains("use Redis 7"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -166,18 +175,80 @@ async fn a_server_that_is_away_at_first_is_waited_for() {
 #[tokio::test]
 async fn keys_of_another_program_and_of_a_later_version_are_left_alone() {
     let redis = Redis::new();
-    redis.say(&["SET", "{tidings}:log", "a text"]);
-    let text = error(RedisConfig::new(redis.url())).await;
-    assert!(text.contains("choose another name"), "{text}");
-    redis.say(&["DEL", "{tidings}:log"]);
-    drop(open(&redis, ROOMY).await);
+    let keys = ["log", "meta", "keys", "ids", "index"].map(|part| format!("{{tidings}}:{part}"));
+    for has_begun in [false, true] {
+        for key in &keys[if has_begun { 2 } else { 0 }..] {
+            redis.say(&["SET", key, "a text"]);
+            let text = error(RedisConfig::new(redis.url())).await;
+            assert!(text.contains(key.as_str()) && text.contains("choose another name"), "{text}");
+            assert_eq!(redis.say(&["GETDEL", key]), "$6\r\na text\r\n", "it is left alone");
+        }
+        drop(open(&redis, ROOMY).await);
+    }
     redis.say(&["HSET", "{tidings}:meta", "format", "2"]);
     let connected = RedisLog::connect(RedisConfig::new(redis.url())).await;
     assert!(
         matches!(&connected, Err(ConnectError::Server(why)) if why.to_string().contains("newer Tidings"))
     );
+    redis.say(&["HSET", "{tidings}:meta", "format", "1", "generation", "9007199254740992"]);
+    let text = error(RedisConfig::new(redis.url())).await;
+    assert!(text.contains("makes no sense"), "{text}");
     // Another log on the same server.
     let config = RedisConfig { name: "other".into(), ..RedisConfig::new(redis.url()) };
     let other: Arc<dyn Log> = Arc::new(RedisLog::connect(config).await.unwrap());
     append_all(&other, numbered(2)).await;
+}
+
+/// A server that is started again gives the numbers of its connections anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_of_others_live_when_the_log_comes_back_to_a_server_that_was_started_again() {
+    let mut redis = Redis::new();
+    // Numbers that are still to come when the server has started again.
+    for _ in 0..50 {
+        redis.say(&["PING"]);
+    }
+    let proxy = Proxy::new(redis.port()).await;
+    let log: Arc<dyn Log> =
+        Arc::new(RedisLog::connect(RedisConfig::new(proxy.url())).await.unwrap());
+    append_all(&log, numbered(1)).await;
+    let clients = redis.say(&["CLIENT", "LIST"]);
+    let newest = clients.rsplit_once("\nid=").map_or(clients.as_str(), |(_, newest)| newest);
+    let newest: u64 = newest.split(' ').next().unwrap().parse().unwrap();
+    // Nothing listens at port 1.
+    proxy.lead_to(1);
+    redis.kill();
+    redis.start();
+    let ping = |stream: &mut TcpStream, answer: &mut [u8]| {
+        stream.write_all(b"CLIENT ID\r\n").and_then(|()| stream.read(answer))
+    };
+    let mut others = Vec::new();
+    let mut number = 0;
+    while number <= newest {
+        let mut other = TcpStream::connect(("127.0.0.1", redis.port())).unwrap();
+        let mut answer = [0; 20];
+        let count = ping(&mut other, &mut answer).unwrap();
+        number = std::str::from_utf8(&answer[1..count]).unwrap().trim().parse().unwrap();
+        others.push(other);
+    }
+    proxy.lead_to(redis.port());
+    assert_eq!(insist(&log, "after").await, 2);
+    for mut other in others {
+        assert!(ping(&mut other, &mut [0; 20]).unwrap() > 0, "it lives");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_no_longer_has_the_log_is_said_to_be_one_and_asked_again() {
+    let redis = Redis::with(&["appendonly yes", "cluster-enabled yes", "cluster-port PORT2"]);
+    let text = error(RedisConfig::new(redis.url())).await;
+    assert!(text.contains("the primary that has the log"), "{text}");
+    let slots = ["0", "16383"];
+    redis.say(&[&["CLUSTER", "ADDSLOTSRANGE"], &slots[..]].concat());
+    let log: Arc<dyn Log> = Arc::new(open(&redis, ROOMY).await);
+    append_all(&log, numbered(1)).await;
+    redis.say(&[&["CLUSTER", "DELSLOTSRANGE"], &slots[..]].concat());
+    let why = refusal(&append(&log, plain("t", "refused")).await);
+    assert!(why.contains("the primary that has the log"), "{why}");
+    redis.say(&[&["CLUSTER", "ADDSLOTSRANGE"], &slots[..]].concat());
+    insist(&log, "after").await;
 }

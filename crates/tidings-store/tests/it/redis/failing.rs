@@ -4,15 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_hub::{AppendError, Appending, Log, Mode};
+use tidings_hub::{AppendError, Appending, IdScope, Log, Mode};
 use tidings_store::redis::{RedisConfig, RedisLog};
 use tokio::time::Instant;
 
 use super::engine::Redis;
 use super::heard::Heard;
 use super::open;
+use super::proxy::Proxy;
 use crate::contract::ROOMY;
-use crate::contract::given::{append, append_all, plain, read_all};
+use crate::contract::given::{append, append_all, plain, read_all, with_id};
 
 /// Why an update was not appended.
 pub(super) fn refusal(result: &Appending) -> String {
@@ -195,6 +196,23 @@ async fn a_script_flush_is_survived() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_in_the_middle_of_a_script_is_not_said_to_have_done_nothing() {
+    let redis = Redis::new();
+    let log: Arc<dyn Log> = Arc::new(open(&redis, ROOMY).await);
+    redis.say(&["SET", "{tidings}:ids", "another program's"]);
+    let entries = vec![plain("t", "before it"), with_id("t", "id", IdScope::Hub)];
+    let results = log.append(entries, Mode::Each).await;
+    for result in &results {
+        let why = refusal(result);
+        assert!(why.contains("may be in the log") && why.contains("choose another name"), "{why}");
+    }
+    let length = redis.say(&["XLEN", "{tidings}:log"]);
+    assert_eq!(length, ":2\r\n", "both are there");
+    redis.say(&["DEL", "{tidings}:ids"]);
+    insist(&log, "after").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_than_can_wait_is_refused_at_once() {
     let redis = Redis::new();
     let log: Arc<dyn Log> = Arc::new(open(&redis, ROOMY).await);
@@ -203,7 +221,7 @@ async fn more_than_can_wait_is_refused_at_once() {
     let calls: Vec<_> = (0..80).map(|_| log.append(vec![large()], Mode::Each)).collect();
     let begun = Instant::now();
     let why = refusal(&append(&log, large()).await);
-    assert!(why.contains("too much waits"), "{why}");
+    assert!(why.contains("too much waits") && why.contains(&redis.url()), "{why}");
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     redis.go_on();
     let mut appended = 0;
@@ -213,4 +231,21 @@ async fn more_than_can_wait_is_refused_at_once() {
     assert!((50..80).contains(&appended), "{appended} of 80");
     assert_eq!(log.bounds().await.unwrap().next, appended + 1);
     append_all(&log, vec![large()]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_line_cannot_carry_at_once_comes_in_pieces() {
+    let redis = Redis::new();
+    let log: Arc<dyn Log> = Arc::new(open(&redis, ROOMY).await);
+    // All at once would take five seconds; an answer may take less than one and a half.
+    let entries = (0..30).map(|_| plain("t", "x".repeat(50_000))).collect();
+    append_all(&log, entries).await;
+    let line = Proxy::slow(redis.port(), 300_000).await;
+    let there = impatient(line.url()).await;
+    let mut heard = Heard::new(&there, 1);
+    heard.until(|heard| heard.updates.len() == 30).await;
+    assert_eq!(heard.seqs(), (1..=30).collect::<Vec<_>>());
+    assert!(heard.away.len() < 10, "{:?}", heard.away);
+    append_all(&log, vec![plain("t", "after")]).await;
+    heard.until_data("after").await;
 }

@@ -1,5 +1,7 @@
-//! A log that is deleted, or has lost its end: all hubs agree on a new epoch, and say so.
+//! A log that is deleted, has lost its end, or is put back from a copy: all hubs agree on a new epoch, and say so.
 
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tidings_hub::Log;
@@ -175,4 +177,56 @@ async fn a_promoted_replica_that_lacks_nothing_has_the_same_log() {
     heard.until_data("after").await;
     assert_eq!(heard.seqs(), (1..=11).collect::<Vec<_>>());
     assert!(heard.anew.is_empty());
+}
+
+/// What a server has on its disk.
+fn data(redis: &Redis) -> Vec<(PathBuf, Vec<u8>)> {
+    let files = fs::read_dir(redis.dir().join("appendonlydir")).unwrap();
+    files
+        .map(|file| file.unwrap().path())
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect()
+}
+
+/// A copy that is put back once more brings the first epoch back, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_is_put_back_twice_is_another_log_each_time() {
+    let mut redis = Redis::new();
+    let logs = two(&redis.url()).await;
+    append_all(&logs[0], vec![plain("t", "1"), keyed("k", "2")]).await;
+    redis.stop();
+    let copy = data(&redis);
+    redis.start();
+    let mut heard = [Heard::new(&logs[0], 1), Heard::new(&logs[1], 1)];
+    assert_eq!(insist(&logs[0], "3").await, 3);
+    for heard in &mut heard {
+        heard.until_data("3").await;
+    }
+    let mut epochs = vec![logs[0].bounds().await.unwrap().epoch];
+    for round in 1..=2 {
+        redis.kill();
+        for (path, _) in data(&redis) {
+            fs::remove_file(path).unwrap();
+        }
+        for (path, bytes) in &copy {
+            fs::write(path, bytes).unwrap();
+        }
+        redis.start();
+        for heard in &mut heard {
+            heard.until(|heard| heard.anew.len() == round).await;
+        }
+        let now = heard[0].anew[round - 1];
+        assert_eq!(heard[1].anew[round - 1].epoch, now.epoch, "both have the same epoch");
+        assert_eq!((now.oldest, now.next), (1, 3));
+        assert!(!epochs.contains(&now.epoch), "{epochs:?}");
+        epochs.push(now.epoch);
+        assert_eq!(insist(&logs[1], "another").await, 3);
+        assert_eq!(insist(&logs[0], "and").await, 4);
+        assert_eq!(repeated_seq(&append(&logs[0], keyed("k", "2")).await), 2);
+        for heard in &mut heard {
+            heard.until_data("and").await;
+            assert_eq!(heard.data(), ["1", "2", "another", "and"]);
+            assert_eq!(heard.anew.len(), round, "{:?}", heard.anew);
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! - `losing`: a log that is deleted, or has lost its end.
 //! - `access`: users, passwords, TLS, and what an operator is told.
 //! - `sharing`: two hubs on one server.
+//! - `told`: what is in the hub's own log.
 //!
 //! `engine` starts servers, `proxy` leads to one and then to another, `heard` is who follows.
 
@@ -14,9 +15,9 @@ mod heard;
 mod losing;
 mod proxy;
 mod sharing;
+mod told;
 
 #[path = "../../engine/redis.rs"]
-#[expect(dead_code, reason = "the tests of hubs on one log use the rest")]
 pub(crate) mod engine;
 
 use std::sync::Arc;
