@@ -103,7 +103,8 @@ impl Server {
         };
         let (here, elsewhere) = tokio::join!(here, elsewhere);
         let closed = here.saturating_add(usize::try_from(elsewhere.count).unwrap_or(usize::MAX));
-        Ended { closed, missing: elsewhere.missing.iter().map(ToString::to_string).collect() }
+        let Answers { missing, is_unasked, .. } = elsewhere;
+        Ended { closed, is_unasked, missing: missing.iter().map(ToString::to_string).collect() }
     }
 }
 
@@ -114,6 +115,8 @@ pub(crate) struct Ended {
     pub(crate) closed: usize,
     /// The other hubs that have not said that they have ended theirs.
     pub(crate) missing: Vec<String>,
+    /// Whether the other hubs, known or not, cannot be spoken to.
+    pub(crate) is_unasked: bool,
 }
 
 /// Ends this hub's streams.

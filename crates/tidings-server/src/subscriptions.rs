@@ -8,7 +8,7 @@ use crate::mercure::{EARLIEST, presence};
 use crate::reject::Refusal;
 use crate::server::Call;
 
-/// How many other hubs have not said who is subscribed there; absent when all have.
+/// How many other hubs have not said who is subscribed there, and one more if they could not be asked; absent when all have.
 const MISSING_HUBS: HeaderName = HeaderName::from_static("x-tidings-missing-hubs");
 
 /// Answers for the whole list, for one selector (`/{topic}`), or for one subscription (`/{topic}/{subscriber}`).
@@ -48,7 +48,7 @@ pub(crate) async fn answer(call: &Call<'_>, rest: &str) -> Result<Response<Body>
     {
         let elsewhere = cluster.subscriptions(topic.as_deref(), subscriber.as_deref()).await;
         found.extend(elsewhere.open);
-        missing = elsewhere.missing.len();
+        missing = elsewhere.missing.len() + usize::from(elsewhere.is_unasked);
     }
     let body = if subscriber.is_some() {
         let only = found.pop().ok_or(Refusal::NotFound)?;

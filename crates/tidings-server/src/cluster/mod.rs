@@ -2,7 +2,7 @@
 //!
 //! - `id`, `message`, `voice`: names, what is said, and saying it.
 //! - `members`: who the others are, and what they told of their users.
-//! - `rounds`: questions to all, and the answers.
+//! - `rounds`: questions to all, and the answers. `hearing`: whether this hub is heard at all.
 //! - `tasks`: what goes on all the time: listening, beating, telling what has changed.
 //! - `answering`: what is done for the others.
 //!
@@ -10,6 +10,7 @@
 //! repeated or forged: what is kept of it is bounded, and what must arrive is asked for again.
 
 mod answering;
+mod hearing;
 mod id;
 mod members;
 mod message;
@@ -30,6 +31,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use self::answering::Answered;
+use self::hearing::Hearing;
 use self::id::NodeId;
 use self::members::Members;
 pub(crate) use self::message::OpenSubscription;
@@ -68,6 +70,7 @@ struct Node {
     local: Local,
     voice: Voice,
     members: Mutex<Members>,
+    hearing: Hearing,
     rounds: Rounds,
     /// Who has asked for all users.
     asked: Mutex<BTreeSet<NodeId>>,
@@ -106,6 +109,7 @@ impl Cluster {
             local,
             voice,
             members: Mutex::new(Members::new()),
+            hearing: Hearing::new(),
             rounds: Rounds::default(),
             asked: Mutex::default(),
             answered: Mutex::default(),
@@ -139,7 +143,11 @@ impl Cluster {
             // None of them would read it. Only a host program has such names.
             self.node.nobody_answers()
         };
-        if !answers.missing.is_empty() {
+        if answers.is_unasked {
+            warn!(
+                "the other hubs cannot be spoken to, and go on with the streams of somebody who was thrown out"
+            );
+        } else if !answers.missing.is_empty() {
             warn!(hubs = ?answers.missing, "have not said that they have ended the streams of somebody who was thrown out");
         }
         answers
@@ -178,30 +186,47 @@ impl Node {
 
     /// What has come when nobody was asked.
     fn nobody_answers(&self) -> Answers {
-        Answers { missing: self.members.lock().live(), ..Answers::default() }
+        Answers { is_unasked: true, missing: self.members.lock().live(), ..Answers::default() }
     }
 
-    /// Asks all other hubs, and gives what has come when all have answered, or the time is over.
+    /// Asks all other hubs, and gives what has come when all have answered, or the time is over. Its own question comes back
+    /// to this hub, or it cannot know who has heard it.
     async fn ask(&self, question: impl FnOnce(u64) -> Message, over: Instant) -> Answers {
-        let round = self.rounds.open(self.members.lock().live());
+        // Before that it does not know of all whose answer it has to wait for.
+        if timeout_at(over, self.hearing.acquainted()).await.is_err() {
+            return self.nobody_answers();
+        }
+        let me = self.voice.me();
+        let others = self.members.lock().live();
+        let round = self.rounds.open(others.into_iter().chain([me]));
         let question = question(round.call);
         let asking = async {
             self.say(None, &question).await;
             let mut again = interval_at(Instant::now() + ASK_AGAIN, ASK_AGAIN);
             loop {
                 again.tick().await;
-                for node in round.missing() {
+                let missing = round.missing();
+                if missing.contains(&me) {
+                    self.say(None, &question).await;
+                    continue;
+                }
+                for node in missing {
                     self.say(Some(node), &question).await;
                 }
             }
         };
         let answering = async {
             tokio::select! {
+                // It is asked before anything else, however few are known of.
+                biased;
                 never = asking => never,
                 () = round.complete() => {}
             }
         };
         drop(timeout_at(over, answering).await);
-        round.answers()
+        let mut answers = round.answers();
+        answers.is_unasked = answers.missing.contains(&me);
+        answers.missing.retain(|node| *node != me);
+        answers
     }
 }

@@ -65,6 +65,8 @@ pub(crate) struct Answers {
     pub(crate) open: Vec<OpenSubscription>,
     /// Who has not answered, or not to the end.
     pub(crate) missing: Vec<NodeId>,
+    /// Whether the question was not heard, not even here: there may be hubs that are not known of.
+    pub(crate) is_unasked: bool,
 }
 
 impl Rounds {
@@ -162,7 +164,7 @@ impl Round<'_> {
             missing.push(node);
             open.extend(partly.open);
         }
-        Answers { count: answers.count, open, missing }
+        Answers { count: answers.count, open, missing, is_unasked: false }
     }
 }
 

@@ -134,6 +134,38 @@ async fn a_bus_that_hangs_holds_nobody_up() {
     has_ended(&mut stream).await;
 }
 
+/// A hub that was started just now knows of no other: it waits until it does.
+#[tokio::test]
+async fn a_hub_that_has_just_joined_ends_the_streams_of_those_that_it_has_not_met() {
+    for _ in 0..3 {
+        let air = Air::new();
+        let a = air.hub(HubConfig::default(), crate::support::open_config()).await;
+        let mut stream = a.open("ann").await.unwrap();
+        let b = air.hub(HubConfig::default(), crate::support::open_config()).await;
+        assert_eq!(end(b.admin, "/kick?user=ann").await, 1);
+        has_ended(&mut stream).await;
+    }
+}
+
+/// It may be the only one, or the others go on with what it ends.
+#[tokio::test(start_paused = true)]
+async fn a_hub_that_cannot_speak_says_so_whether_it_knows_of_others_or_not() {
+    let [a, b] = Air::new().hubs(HubConfig::default()).await;
+    let cannot = async || {
+        let answer = call(a.admin, "POST", "/kick?user=ann", "").await;
+        assert_eq!(answer.status, 503);
+        assert!(answer.text().contains("cannot be spoken to"), "{}", answer.text());
+    };
+    a.line.cut();
+    cannot().await;
+    a.knows(1).await;
+    cannot().await;
+    a.line.mend();
+    let mut stream = b.open("ann").await.unwrap();
+    assert_eq!(end(a.admin, "/kick?user=ann").await, 1);
+    has_ended(&mut stream).await;
+}
+
 /// Whatever is lost, the question or the answer, it is asked again; and nobody is counted twice or not at all.
 #[tokio::test]
 async fn a_lost_question_and_a_lost_answer_are_made_good() {
