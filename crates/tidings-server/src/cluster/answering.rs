@@ -1,6 +1,7 @@
 //! What this hub does for the others: ends streams, and says who is subscribed.
 
 use std::collections::VecDeque;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,7 +93,7 @@ impl Node {
         let node = Arc::clone(self);
         tokio::spawn(async move {
             let _place = place;
-            let ending = end_here(&node.local.hub, &node.local.bodies, &whom);
+            let ending = end_here(&node.local.hub, &node.local.bodies, slice::from_ref(&whom));
             let Ok(count) = timeout(PATIENCE, ending).await else {
                 warn!(hub = %from, "streams that another hub wants ended have not all ended within 10 s");
                 node.answered.lock().forget(from, call);
