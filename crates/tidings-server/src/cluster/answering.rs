@@ -1,7 +1,6 @@
 //! What this hub does for the others: ends streams, and says who is subscribed.
 
 use std::collections::VecDeque;
-use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use tracing::warn;
 
 use super::Node;
 use super::id::NodeId;
-use super::message::{Ignored, Message, share_out};
+use super::message::{Ending, Ignored, Message, share_out};
 use crate::disconnect::{Whom, end_here};
 use crate::mercure::presence;
 
@@ -77,7 +76,7 @@ impl Node {
         self: &Arc<Self>,
         from: NodeId,
         call: u64,
-        whom: Whom,
+        whom: Vec<Ending>,
     ) -> Result<(), Ignored> {
         match self.answered.lock().begin(from, call) {
             Stage::New => {}
@@ -88,12 +87,13 @@ impl Node {
             }
         }
         // Before anything else: a stream that is not open yet finds it here, one that is open is found below.
-        whom.note(&self.local.kicks);
+        let whom: Vec<Whom> = whom.into_iter().map(|Ending(whom)| whom).collect();
+        whom.iter().for_each(|whom| whom.note(&self.local.kicks));
         let place = self.place(&self.endings, (from, call))?;
         let node = Arc::clone(self);
         tokio::spawn(async move {
             let _place = place;
-            let ending = end_here(&node.local.hub, &node.local.bodies, slice::from_ref(&whom));
+            let ending = end_here(&node.local.hub, &node.local.bodies, &whom);
             let Ok(count) = timeout(PATIENCE, ending).await else {
                 warn!(hub = %from, "streams that another hub wants ended have not all ended within 10 s");
                 node.answered.lock().forget(from, call);

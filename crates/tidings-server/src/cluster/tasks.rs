@@ -157,6 +157,8 @@ impl Node {
         if had_begun {
             // It may have thrown somebody out, and not have waited for this hub.
             self.local.kicks.forget();
+            // And the other way round.
+            self.reminders.tell(node);
         }
     }
 
