@@ -5,11 +5,8 @@ use http::{HeaderValue, Response, StatusCode};
 
 use crate::body::Body;
 use crate::mercure::{EARLIEST, presence};
-use crate::reject::Refusal;
+use crate::reject::{MISSING_HUBS, Refusal};
 use crate::server::Call;
-
-/// How many other hubs have not said who is subscribed there, and one more if they could not be asked; absent when all have.
-const MISSING_HUBS: HeaderName = HeaderName::from_static("x-tidings-missing-hubs");
 
 /// Answers for the whole list, for one selector (`/{topic}`), or for one subscription (`/{topic}/{subscriber}`).
 pub(crate) async fn answer(call: &Call<'_>, rest: &str) -> Result<Response<Body>, Refusal> {
@@ -51,7 +48,9 @@ pub(crate) async fn answer(call: &Call<'_>, rest: &str) -> Result<Response<Body>
         missing = elsewhere.missing.len() + usize::from(elsewhere.is_unasked);
     }
     let body = if subscriber.is_some() {
-        let only = found.pop().ok_or(Refusal::NotFound)?;
+        let none =
+            if missing == 0 { Refusal::NotFound } else { Refusal::HubsMissing { count: missing } };
+        let only = found.pop().ok_or(none)?;
         missing = 0;
         presence::single(only, last_event_id)
     } else {
