@@ -29,10 +29,14 @@ pub(crate) async fn answer(call: &Call<'_>, rest: &str) -> Result<Response<Body>
     }
     // The newest update's position, not its id: that may be a private update's own (REC-8), or one that an older
     // update has, too. It is looked up before the list, so that who resumes from it misses no change to the list.
-    let newest = shared.hub.stats().newest;
+    let stats = shared.hub.stats();
+    let newest = stats.newest;
     let last_event_id = newest.map_or_else(|| EARLIEST.to_owned(), |position| position.to_string());
     let last_event_id = last_event_id.as_str();
-    let etag = HeaderValue::from_bytes(last_event_id.as_bytes()).ok();
+    // Without the tag while the list may change, or has changed, though nothing is published.
+    let is_announced = !stats.log_is_away && !stats.is_unannounced;
+    let etag =
+        is_announced.then(|| HeaderValue::from_bytes(last_event_id.as_bytes()).ok()).flatten();
     if etag.is_some() && call.parts.headers.get(IF_NONE_MATCH) == etag.as_ref() {
         return Ok(document(StatusCode::NOT_MODIFIED, etag, Vec::new()));
     }
