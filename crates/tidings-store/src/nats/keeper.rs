@@ -51,6 +51,7 @@ pub(super) async fn connect(config: NatsConfig) -> Result<Arc<Link>, ConnectErro
     let link = Arc::new(Link {
         state: watch::Sender::new(State::Away(Unavailable::new("not connected yet"))),
         bounds: watch::Sender::new(bounds(epoch, &info.state)),
+        told: Mutex::new(None),
         seen: Mutex::new((epoch, Seen::default())),
         signals: Signals::default(),
         bus: broadcast::Sender::new(BUS_CAPACITY),
