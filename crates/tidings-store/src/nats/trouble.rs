@@ -124,3 +124,21 @@ impl fmt::Display for Trouble {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_server_that_says_that_it_has_no_jetstream_is_not_waited_for() {
+        let api = |code| Trouble::Api(ApiError { code, description: String::new() });
+        for lasting in [api(10_039), api(10_076)] {
+            assert!(lasting.is_lasting());
+            assert!(matches!(lasting.connecting("x"), ConnectError::Refused(_)));
+        }
+        for passing in [Trouble::Unheard, api(10_008), Trouble::Away(String::new())] {
+            assert!(!passing.is_lasting());
+            assert!(matches!(passing.connecting("x"), ConnectError::Away(_)));
+        }
+    }
+}
