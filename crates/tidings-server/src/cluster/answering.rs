@@ -88,7 +88,9 @@ impl Node {
         }
         // Before anything else: a stream that is not open yet finds it here, one that is open is found below.
         let whom: Vec<Whom> = whom.into_iter().map(|Ending(whom)| whom).collect();
-        whom.iter().for_each(|whom| whom.note(&self.local.kicks));
+        for whom in &whom {
+            whom.note(&self.local.kicks);
+        }
         let place = self.place(&self.endings, (from, call))?;
         let node = Arc::clone(self);
         tokio::spawn(async move {

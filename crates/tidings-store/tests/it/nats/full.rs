@@ -140,7 +140,7 @@ async fn the_documented_permissions_are_enough() {
     let mut follow = log.follow(1);
     assert_eq!(super::updates(&mut follow).await.len(), 1);
     assert_eq!(log.read(wanted(1, 2, None)).await.unwrap().updates.len(), 1);
-    tidings_store::Bus::send(&log, "hi".into()).await.unwrap();
+    Bus::send(&log, "hi".into()).await.unwrap();
 }
 
 #[tokio::test]
