@@ -12,11 +12,11 @@ pub enum PublishError {
     NoTopic,
     /// Its own id begins with `#`, which is kept for ids that the hub makes.
     ReservedId,
-    /// It weighs more than the whole log may.
+    /// It weighs more than the whole log may, or than the log behind the hub takes of one.
     TooLarge {
         /// What it weighs, in bytes.
         bytes: usize,
-        /// What the log may hold, in bytes.
+        /// What it may weigh, in bytes.
         limit: usize,
     },
     /// Another update was published with the same idempotency key.
@@ -36,7 +36,10 @@ impl fmt::Display for PublishError {
                 f.write_str("an id may not begin with '#', which marks ids that the hub makes")
             }
             Self::TooLarge { bytes, limit } => {
-                write!(f, "the update takes {bytes} bytes, the whole log may hold {limit}")
+                write!(
+                    f,
+                    "the update takes {bytes} bytes, {limit} is the most: publish less, or raise what the log may hold, on NATS the servers' `max_payload`"
+                )
             }
             Self::KeyReused => f.write_str("the idempotency key was used for another update"),
             Self::Closed => f.write_str("the hub is closing"),

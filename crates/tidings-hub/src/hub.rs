@@ -282,8 +282,16 @@ impl Hub {
         }
         let publishing = self.publish_all(updates);
         if let Some(behind) = &self.0.behind {
+            let inner = Arc::downgrade(&self.0);
             // It is counted when it is known to be in the log.
-            behind.spawn(async move { drop(publishing.await) });
+            behind.spawn(async move {
+                if publishing.await.iter().any(Result::is_err)
+                    && let Some(inner) = inner.upgrade()
+                {
+                    let mut state = inner.state.lock();
+                    state.unannounced_at = Some(state.tail.next());
+                }
+            });
         }
     }
 }
@@ -319,6 +327,7 @@ fn stats(state: &mut State) -> Stats {
         oldest: retained(oldest),
         newest: retained(next.saturating_sub(1)),
         log_is_away: state.is_away,
+        is_unannounced: state.unannounced_at == Some(next),
     }
 }
 

@@ -57,6 +57,6 @@ pub use publishing::Publishing;
 pub use selector::{Kind, Selector};
 pub use shard::{Next, SeatKey, Shard};
 pub use stats::Stats;
-pub use subscriber::{Start, Subscriber, SubscriberId};
+pub use subscriber::{NoSubscriberId, Start, Subscriber, SubscriberId};
 pub use subscription::{Delivery, Gap, Resume, Subscription};
 pub use update::{IdScope, LoggedUpdate, Receipt, Update};

@@ -53,6 +53,8 @@ pub(crate) struct State {
     pub(crate) log_oldest: Option<u64>,
     /// The log behind the hub is away.
     pub(crate) is_away: bool,
+    /// Where the log was when an announcement could not be published.
+    pub(crate) unannounced_at: Option<u64>,
     /// What is to be read from the log, until the lock is let go.
     pub(crate) fetches: Vec<Fetch>,
     pub(crate) admission: Admission,
@@ -104,6 +106,7 @@ impl State {
             closing: false,
             log_oldest: None,
             is_away: false,
+            unannounced_at: None,
             fetches: Vec::new(),
             admission: Admission::default(),
             config,

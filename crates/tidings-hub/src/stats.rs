@@ -23,4 +23,7 @@ pub struct Stats {
     pub newest: Option<Position>,
     /// Whether there is a log behind the hub, and it cannot be reached.
     pub log_is_away: bool,
+    /// Whether somebody has come or gone since the newest update without being announced, because the log behind the hub
+    /// did not take it.
+    pub is_unannounced: bool,
 }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::grants::Grants;
@@ -73,6 +74,32 @@ impl fmt::Display for SubscriberId {
     }
 }
 
+/// Reads what `Display` writes, and nothing else.
+impl FromStr for SubscriberId {
+    type Err = NoSubscriberId;
+
+    fn from_str(urn: &str) -> Result<Self, NoSubscriberId> {
+        let hex = urn.strip_prefix(Self::PREFIX).ok_or(NoSubscriberId)?.replace('-', "");
+        let id = u128::from_str_radix(&hex, 16).map(Self).map_err(|_| NoSubscriberId)?;
+        // Whatever else stands for the same number is another name.
+        if id.to_string() == urn { Ok(id) } else { Err(NoSubscriberId) }
+    }
+}
+
+/// A text that names no subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoSubscriberId;
+
+impl fmt::Display for NoSubscriberId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "no subscriber's URN: write it as the log and the active subscriptions do, urn:uuid:…",
+        )
+    }
+}
+
+impl std::error::Error for NoSubscriberId {}
+
 impl fmt::Debug for SubscriberId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -124,4 +151,30 @@ pub enum Start {
     /// With the first update after the newest one on a topic asked for that has this id in the scope of its topic
     /// ([`IdScope::Topic`](crate::IdScope::Topic)), or else as [`After`](Self::After), which looks there last.
     AfterOnTopic(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_from_its_urn_and_from_nothing_else() {
+        let id = SubscriberId::random().unwrap();
+        let urn = id.to_string();
+        assert_eq!(urn.parse(), Ok(id));
+        let small = SubscriberId(7).to_string();
+        assert_eq!(small.parse(), Ok(SubscriberId(7)));
+        for other in [
+            "",
+            "urn:uuid:",
+            "urn:uuid:7",
+            urn.trim_start_matches("urn:uuid:"),
+            &urn.to_uppercase(),
+            &urn.replacen('-', "", 1),
+            &format!("{urn}0"),
+            &small.replacen("urn:uuid:0", "urn:uuid:+", 1),
+        ] {
+            assert_eq!(other.parse::<SubscriberId>(), Err(NoSubscriberId), "{other}");
+        }
+    }
 }

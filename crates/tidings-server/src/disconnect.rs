@@ -1,5 +1,9 @@
 //! Ending streams at once: those of a user, those of a session, or one.
 
+use std::collections::HashSet;
+use std::slice;
+use std::sync::Arc;
+
 use tidings_hub::{CloseReason, Hub, Subscriber, SubscriberId};
 use tokio::time::{sleep, timeout};
 use tracing::info;
@@ -25,15 +29,39 @@ pub enum Whom {
     Subscriber(String),
 }
 
-impl Whom {
-    fn is(&self, subscriber: &Subscriber) -> bool {
-        match self {
-            Self::User(user) => subscriber.user.as_deref() == Some(user),
-            Self::Session(session) => subscriber.session.as_deref() == Some(session),
-            Self::Subscriber(urn) => subscriber.id.to_string() == *urn,
+/// The same for several, as it is looked up under the hub's lock.
+#[derive(Default)]
+struct Meant<'a> {
+    users: HashSet<&'a str>,
+    sessions: HashSet<&'a str>,
+    subscribers: HashSet<SubscriberId>,
+}
+
+impl<'a> Meant<'a> {
+    fn new(whom: &'a [Whom]) -> Self {
+        let mut meant = Self::default();
+        for whom in whom {
+            match whom {
+                Whom::User(user) => drop(meant.users.insert(user)),
+                Whom::Session(session) => drop(meant.sessions.insert(session)),
+                // What is no URN names nobody.
+                Whom::Subscriber(urn) => meant.subscribers.extend(urn.parse::<SubscriberId>().ok()),
+            }
         }
+        meant
     }
 
+    fn has(&self, subscriber: &Subscriber) -> bool {
+        let is_in = |names: &HashSet<&str>, name: &Option<Arc<str>>| {
+            name.as_deref().is_some_and(|name| names.contains(name))
+        };
+        is_in(&self.users, &subscriber.user)
+            || is_in(&self.sessions, &subscriber.session)
+            || self.subscribers.contains(&subscriber.id)
+    }
+}
+
+impl Whom {
     /// Notes that what was found out about them before counts no longer. It comes before the ending of their streams, so
     /// that a stream that is not open yet finds it, and one that is open is found.
     pub(crate) fn note(&self, kicks: &Kicks) {
@@ -94,7 +122,7 @@ impl Server {
     pub(crate) async fn end_everywhere(&self, whom: Whom) -> Ended {
         let shared = &self.0;
         whom.note(shared.authenticator.kicks());
-        let here = end_here(&shared.hub, &shared.bodies, &whom);
+        let here = end_here(&shared.hub, &shared.bodies, slice::from_ref(&whom));
         let elsewhere = async {
             match &shared.cluster {
                 Some(cluster) => cluster.end_streams(whom.clone()).await,
@@ -103,7 +131,8 @@ impl Server {
         };
         let (here, elsewhere) = tokio::join!(here, elsewhere);
         let closed = here.saturating_add(usize::try_from(elsewhere.count).unwrap_or(usize::MAX));
-        Ended { closed, missing: elsewhere.missing.iter().map(ToString::to_string).collect() }
+        let Answers { missing, is_unasked, .. } = elsewhere;
+        Ended { closed, is_unasked, missing: missing.iter().map(ToString::to_string).collect() }
     }
 }
 
@@ -114,15 +143,18 @@ pub(crate) struct Ended {
     pub(crate) closed: usize,
     /// The other hubs that have not said that they have ended theirs.
     pub(crate) missing: Vec<String>,
+    /// Whether the other hubs, known or not, cannot be spoken to.
+    pub(crate) is_unasked: bool,
 }
 
 /// Ends this hub's streams.
-pub(crate) async fn end_here(hub: &Hub, bodies: &Bodies, whom: &Whom) -> usize {
+pub(crate) async fn end_here(hub: &Hub, bodies: &Bodies, whom: &[Whom]) -> usize {
+    let meant = Meant::new(whom);
     let mut ended: Vec<SubscriberId> = Vec::new();
     let mut fates: Vec<Fate> = Vec::new();
     let mut ending = hub.end_at_once(
         |subscriber| {
-            let is_meant = whom.is(subscriber);
+            let is_meant = meant.has(subscriber);
             if is_meant {
                 ended.push(subscriber.id);
                 fates.extend(bodies.fate(subscriber.id));

@@ -165,6 +165,7 @@ fn refusals() -> Vec<Refusal> {
         R::BadIdempotencyKey => R::BadIdempotencyKey,
         R::Publish(_) => R::Publish(PublishError::NoTopic),
         R::Batch(_) => R::Batch(BatchError { place: 0, error: PublishError::NoTopic }),
+        R::HubsMissing { .. } => R::HubsMissing { count: 1 },
         R::Subscribe(_) => R::Subscribe(SubscribeError::NoSelector),
         R::Upstream(_) => R::Upstream(UpstreamError::Ended),
         R::Internal => R::Internal,

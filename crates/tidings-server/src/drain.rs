@@ -61,7 +61,10 @@ impl Server {
                 warn!(streams, "the drain time is over: streams are left whose clients take no bytes");
             }
         }
-        self.leave().await;
+        // With streams that are still open the others forget it once it is silent, and count them until then.
+        if self.hub().stats().subscribers == 0 {
+            self.leave().await;
+        }
     }
 
     /// Tells the other hubs that share the log that this one goes.

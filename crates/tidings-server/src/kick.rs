@@ -40,7 +40,13 @@ pub(crate) async fn answer(request: &Parts, server: &Server, hub: &Handle) -> Re
     let server = server.clone();
     let ending = hub.spawn(async move { server.end_everywhere(whom).await });
     match timeout(PATIENCE, ending).await {
-        Ok(Ok(Ended { missing, closed })) if !missing.is_empty() => text(
+        Ok(Ok(Ended { closed, is_unasked: true, .. })) => text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!(
+                "streams that have ended: {closed}; the other hubs cannot be spoken to, and were not told: see whether the log's engine can be reached from here, and ask again\n"
+            ),
+        ),
+        Ok(Ok(Ended { missing, closed, .. })) if !missing.is_empty() => text(
             StatusCode::SERVICE_UNAVAILABLE,
             format!(
                 "streams that have ended: {closed}; hubs that have not answered, as each names itself in its log: {}; ask again: one that is down is forgotten within 10 s\n",

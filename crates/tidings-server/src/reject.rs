@@ -7,7 +7,7 @@ use http::header::{
     ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use serde::Serialize;
 use tidings_hub::{BatchError, PublishError, SubscribeError, Unavailable};
 
@@ -19,6 +19,10 @@ use crate::mercure::QueryError;
 use crate::publish::DraftError;
 use crate::relay::UpstreamError;
 use crate::script::jittered_retry;
+
+/// How many other hubs have not said who is subscribed there, and one more if they could not be asked; absent when all
+/// have.
+pub(crate) const MISSING_HUBS: HeaderName = HeaderName::from_static("x-tidings-missing-hubs");
 
 /// Why a request is turned away.
 #[derive(Debug)]
@@ -49,6 +53,8 @@ pub(crate) enum Refusal {
     Publish(PublishError),
     /// The hub does not take one of several updates, and so none.
     Batch(BatchError),
+    /// It is not here, and so many other hubs have not said whether it is there.
+    HubsMissing { count: usize },
     /// The hub does not open the stream.
     Subscribe(SubscribeError),
     /// The upstream of a relay gives no event stream.
@@ -101,6 +107,7 @@ impl Refusal {
             Self::Publish(error) => publish_row(error),
             // It is refused as it would be on its own.
             Self::Batch(batch) => publish_row(&batch.error),
+            Self::HubsMissing { .. } => later(S::SERVICE_UNAVAILABLE, "hubs_missing"),
             Self::Subscribe(error) => subscribe_row(error),
             Self::Upstream(error) => Row {
                 status: error.status(),
@@ -168,6 +175,9 @@ impl Refusal {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        if let Self::HubsMissing { count } = self {
+            headers.insert(MISSING_HUBS, HeaderValue::from(*count));
+        }
         if let Self::MethodNotAllowed { allow } = self {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
@@ -232,6 +242,7 @@ impl fmt::Display for Refusal {
             Self::BadIdempotencyKey => f.write_str("Idempotency-Key must be one header of 1 to 255 ASCII characters: letters, digits, signs, and spaces between them"),
             Self::Publish(error) => error.fmt(f),
             Self::Batch(BatchError { place, error }) => write!(f, "update {place} of the array: {error}"),
+            Self::HubsMissing { count } => write!(f, "there is no such subscription here, and {count} of the other hubs that share the log have not said whether it is there: ask again"),
             Self::Subscribe(error) => error.fmt(f),
             Self::Upstream(error) => error.fmt(f),
             Self::Internal => f.write_str("the hub could not answer: try again"),

@@ -5,11 +5,8 @@ use http::{HeaderValue, Response, StatusCode};
 
 use crate::body::Body;
 use crate::mercure::{EARLIEST, presence};
-use crate::reject::Refusal;
+use crate::reject::{MISSING_HUBS, Refusal};
 use crate::server::Call;
-
-/// How many other hubs have not said who is subscribed there; absent when all have.
-const MISSING_HUBS: HeaderName = HeaderName::from_static("x-tidings-missing-hubs");
 
 /// Answers for the whole list, for one selector (`/{topic}`), or for one subscription (`/{topic}/{subscriber}`).
 pub(crate) async fn answer(call: &Call<'_>, rest: &str) -> Result<Response<Body>, Refusal> {
@@ -32,10 +29,14 @@ pub(crate) async fn answer(call: &Call<'_>, rest: &str) -> Result<Response<Body>
     }
     // The newest update's position, not its id: that may be a private update's own (REC-8), or one that an older
     // update has, too. It is looked up before the list, so that who resumes from it misses no change to the list.
-    let newest = shared.hub.stats().newest;
+    let stats = shared.hub.stats();
+    let newest = stats.newest;
     let last_event_id = newest.map_or_else(|| EARLIEST.to_owned(), |position| position.to_string());
     let last_event_id = last_event_id.as_str();
-    let etag = HeaderValue::from_bytes(last_event_id.as_bytes()).ok();
+    // Without the tag while the list may change, or has changed, though nothing is published.
+    let is_announced = !stats.log_is_away && !stats.is_unannounced;
+    let etag =
+        is_announced.then(|| HeaderValue::from_bytes(last_event_id.as_bytes()).ok()).flatten();
     if etag.is_some() && call.parts.headers.get(IF_NONE_MATCH) == etag.as_ref() {
         return Ok(document(StatusCode::NOT_MODIFIED, etag, Vec::new()));
     }
@@ -48,10 +49,12 @@ pub(crate) async fn answer(call: &Call<'_>, rest: &str) -> Result<Response<Body>
     {
         let elsewhere = cluster.subscriptions(topic.as_deref(), subscriber.as_deref()).await;
         found.extend(elsewhere.open);
-        missing = elsewhere.missing.len();
+        missing = elsewhere.missing.len() + usize::from(elsewhere.is_unasked);
     }
     let body = if subscriber.is_some() {
-        let only = found.pop().ok_or(Refusal::NotFound)?;
+        let none =
+            if missing == 0 { Refusal::NotFound } else { Refusal::HubsMissing { count: missing } };
+        let only = found.pop().ok_or(none)?;
         missing = 0;
         presence::single(only, last_event_id)
     } else {

@@ -101,7 +101,15 @@ async fn run(config: Config, demo: Option<Demo>) -> anyhow::Result<()> {
     let mut stop = StopSignals::new()?;
     // Best effort: where it is refused, the limit stays as it was.
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_default();
-    let Opened { log, bus } = log::open(&config.log).await?;
+    // Until the log is there, which may take its time, there is nobody to wait for.
+    let opened = tokio::select! {
+        opened = log::open(&config.log) => opened?,
+        () = stop.next() => {
+            info!("stopped before the log was open");
+            return Ok(());
+        }
+    };
+    let Opened { log, bus } = opened;
     let hub_config = hub_config(&config);
     let server_config = ServerConfig { bus, ..server_config(&config)? };
     let server = match log {

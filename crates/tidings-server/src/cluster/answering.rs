@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::Node;
 use super::id::NodeId;
-use super::message::{Ignored, Message, share_out};
+use super::message::{Ending, Ignored, Message, share_out};
 use crate::disconnect::{Whom, end_here};
 use crate::mercure::presence;
 
@@ -76,7 +76,7 @@ impl Node {
         self: &Arc<Self>,
         from: NodeId,
         call: u64,
-        whom: Whom,
+        whom: Vec<Ending>,
     ) -> Result<(), Ignored> {
         match self.answered.lock().begin(from, call) {
             Stage::New => {}
@@ -87,7 +87,10 @@ impl Node {
             }
         }
         // Before anything else: a stream that is not open yet finds it here, one that is open is found below.
-        whom.note(&self.local.kicks);
+        let whom: Vec<Whom> = whom.into_iter().map(|Ending(whom)| whom).collect();
+        for whom in &whom {
+            whom.note(&self.local.kicks);
+        }
         let place = self.place(&self.endings, (from, call))?;
         let node = Arc::clone(self);
         tokio::spawn(async move {

@@ -46,11 +46,7 @@ pub(crate) enum Message {
     /// Of these users it is another number now.
     Changed { users: Vec<(Box<str>, u32)> },
     /// End these streams.
-    End {
-        call: u64,
-        #[serde(with = "WhomOnTheWire")]
-        whom: Whom,
-    },
+    End { call: u64, whom: Vec<Ending> },
     /// So many have ended; none of them gets anything any more.
     Ended { call: u64, count: u64 },
     /// Who is subscribed at your hub: to this selector, as this subscriber?
@@ -69,6 +65,11 @@ pub(crate) struct OpenSubscription {
     /// JSON text.
     pub(crate) payload: Option<String>,
 }
+
+/// Whose streams are to end. It has no `Debug`, as `Whom`.
+#[derive(Deserialize, Serialize, Clone, PartialEq)]
+#[serde(transparent)]
+pub(crate) struct Ending(#[serde(with = "WhomOnTheWire")] pub(crate) Whom);
 
 #[derive(Deserialize, Serialize)]
 #[serde(remote = "Whom", rename_all = "snake_case")]
@@ -163,10 +164,9 @@ pub(crate) fn read_message(bytes: &[u8]) -> Result<Message, Ignored> {
         Message::Users { users, .. } | Message::Changed { users } => {
             users.iter().all(|(user, _)| is_name(user))
         }
-        Message::End {
-            whom: Whom::User(name) | Whom::Session(name) | Whom::Subscriber(name),
-            ..
-        } => is_name(name),
+        Message::End { whom, .. } => whom.iter().all(
+            |Ending(Whom::User(name) | Whom::Session(name) | Whom::Subscriber(name))| is_name(name),
+        ),
         _ => true,
     };
     if are_names { Ok(message) } else { Err(Ignored::Malformed) }
@@ -220,13 +220,13 @@ mod tests {
             let user = (text().prop_map(String::into_boxed_str), any::<u32>());
             proptest::collection::vec(user, 0..4)
         };
-        let whom = (0..3, text()).prop_map(|(kind, name)| Message::End {
-            call: 7,
-            whom: match kind {
-                0 => Whom::User(name),
-                1 => Whom::Session(name),
-                _ => Whom::Subscriber(name),
-            },
+        let ending = |(kind, name)| match kind {
+            0 => Ending(Whom::User(name)),
+            1 => Ending(Whom::Session(name)),
+            _ => Ending(Whom::Subscriber(name)),
+        };
+        let whom = proptest::collection::vec((0..3, text()), 0..4).prop_map(move |whom| {
+            Message::End { call: 7, whom: whom.into_iter().map(ending).collect() }
         });
         let open = (text(), text(), some()).prop_map(|(subscriber, topic, payload)| {
             OpenSubscription { subscriber, topic, payload }
@@ -305,8 +305,8 @@ mod tests {
     fn a_name_that_is_too_long_is_refused() {
         let long = "a".repeat(MAX_NAME_BYTES + 1);
         for message in [
-            Message::End { call: 1, whom: Whom::User(long.clone()) },
-            Message::End { call: 1, whom: Whom::Session(long.clone()) },
+            Message::End { call: 1, whom: vec![Ending(Whom::User(long.clone()))] },
+            Message::End { call: 1, whom: vec![Ending(Whom::Session(long.clone()))] },
             Message::Changed { users: vec![(long.as_str().into(), 1)] },
             Message::Users { first: true, last: true, users: vec![(long.as_str().into(), 1)] },
         ] {

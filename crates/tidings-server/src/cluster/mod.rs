@@ -2,17 +2,19 @@
 //!
 //! - `id`, `message`, `voice`: names, what is said, and saying it.
 //! - `members`: who the others are, and what they told of their users.
-//! - `rounds`: questions to all, and the answers.
+//! - `rounds`: questions to all, and the answers. `hearing`: whether this hub is heard at all.
 //! - `tasks`: what goes on all the time: listening, beating, telling what has changed.
-//! - `answering`: what is done for the others.
+//! - `answering`: what is done for the others. `reminders`: what they are told when they are met.
 //!
 //! Nothing here is stored: what a hub knows of the others it has heard, and forgets with them. What they say may be lost,
 //! repeated or forged: what is kept of it is bounded, and what must arrive is asked for again.
 
 mod answering;
+mod hearing;
 mod id;
 mod members;
 mod message;
+mod reminders;
 mod rounds;
 mod tasks;
 mod voice;
@@ -25,17 +27,19 @@ use parking_lot::Mutex;
 use tidings_hub::{Hub, Unavailable};
 use tidings_store::Bus;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, interval_at, timeout, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use self::answering::Answered;
+use self::hearing::Hearing;
 use self::id::NodeId;
 use self::members::Members;
 pub(crate) use self::message::OpenSubscription;
-use self::message::{Message, is_name};
+use self::message::{Ending, Message, is_name};
+use self::reminders::Reminders;
 pub(crate) use self::rounds::Answers;
-use self::rounds::Rounds;
+use self::rounds::{Round, Rounds};
 use self::voice::Voice;
 use crate::auth::kicks::Kicks;
 use crate::bodies::Bodies;
@@ -59,7 +63,7 @@ const MAX_LISTINGS: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Cluster {
     node: Arc<Node>,
-    _tasks: [AbortOnDropHandle<()>; 3],
+    _tasks: [AbortOnDropHandle<()>; 4],
 }
 
 /// What this hub's tasks share.
@@ -68,10 +72,12 @@ struct Node {
     local: Local,
     voice: Voice,
     members: Mutex<Members>,
+    hearing: Hearing,
     rounds: Rounds,
     /// Who has asked for all users.
     asked: Mutex<BTreeSet<NodeId>>,
     answered: Mutex<Answered>,
+    reminders: Reminders,
     /// How many endings are done for other hubs at the same time, and how many lists are told.
     endings: Arc<Semaphore>,
     tellings: Arc<Semaphore>,
@@ -106,9 +112,11 @@ impl Cluster {
             local,
             voice,
             members: Mutex::new(Members::new()),
+            hearing: Hearing::new(),
             rounds: Rounds::default(),
             asked: Mutex::default(),
             answered: Mutex::default(),
+            reminders: Reminders::default(),
             endings: Arc::new(Semaphore::new(answering::MAX_AT_ONCE)),
             tellings: Arc::new(Semaphore::new(answering::MAX_AT_ONCE)),
             listings: Semaphore::new(MAX_LISTINGS),
@@ -120,6 +128,7 @@ impl Cluster {
             tokio::spawn(tasks::listen(Arc::clone(&node), listener)),
             tokio::spawn(tasks::tell(Arc::clone(&node))),
             tokio::spawn(tasks::beat(Arc::clone(&node))),
+            tokio::spawn(reminders::remind(Arc::clone(&node))),
         ];
         Ok(Self { node, _tasks: tasks.map(AbortOnDropHandle::new) })
     }
@@ -131,15 +140,15 @@ impl Cluster {
 
     /// Ends streams at the other hubs: those that do not answer within some seconds are missing.
     pub(crate) async fn end_streams(&self, whom: Whom) -> Answers {
-        let (Whom::User(name) | Whom::Session(name) | Whom::Subscriber(name)) = &whom;
-        let answers = if is_name(name) {
-            let over = Instant::now() + ENDING_PATIENCE;
-            self.node.ask(|call| Message::End { call, whom }, over).await
-        } else {
-            // None of them would read it. Only a host program has such names.
-            self.node.nobody_answers()
-        };
-        if !answers.missing.is_empty() {
+        let node = Arc::clone(&self.node);
+        // In a task: whoever waits for it may go.
+        let ending = tokio::spawn(async move { node.end_elsewhere(whom).await });
+        let answers = ending.await.unwrap_or_else(|_| self.node.nobody_answers());
+        if answers.is_unasked {
+            warn!(
+                "the other hubs cannot be spoken to, and go on with the streams of somebody who was thrown out"
+            );
+        } else if !answers.missing.is_empty() {
             warn!(hubs = ?answers.missing, "have not said that they have ended the streams of somebody who was thrown out");
         }
         answers
@@ -154,8 +163,11 @@ impl Cluster {
         let over = Instant::now() + LISTING_PATIENCE;
         let (topic, subscriber) = (topic.map(str::to_owned), subscriber.map(str::to_owned));
         let question = |call| Message::AskSubscriptions { call, topic, subscriber };
+        if !self.node.is_acquainted(over).await {
+            return self.node.nobody_answers();
+        }
         match timeout_at(over, self.node.listings.acquire()).await {
-            Ok(_listing) => self.node.ask(question, over).await,
+            Ok(_listing) => self.node.ask_all(question, over).await,
             Err(_) => self.node.nobody_answers(),
         }
     }
@@ -176,27 +188,67 @@ impl Node {
         }
     }
 
-    /// What has come when nobody was asked.
-    fn nobody_answers(&self) -> Answers {
-        Answers { missing: self.members.lock().live(), ..Answers::default() }
+    async fn end_elsewhere(&self, whom: Whom) -> Answers {
+        let over = Instant::now() + ENDING_PATIENCE;
+        let (Whom::User(name) | Whom::Session(name) | Whom::Subscriber(name)) = &whom;
+        if !is_name(name) {
+            // None of them would read it. Only a host program has such names.
+            return self.nobody_answers();
+        }
+        let is_acquainted = self.is_acquainted(over).await;
+        // Whoever is met from now on is told. Not before: those that are asked say how many have ended.
+        self.reminders.note(whom.clone());
+        if !is_acquainted {
+            return self.nobody_answers();
+        }
+        self.ask_all(|call| Message::End { call, whom: vec![Ending(whom)] }, over).await
     }
 
-    /// Asks all other hubs, and gives what has come when all have answered, or the time is over.
-    async fn ask(&self, question: impl FnOnce(u64) -> Message, over: Instant) -> Answers {
-        let round = self.rounds.open(self.members.lock().live());
+    /// Waits until this hub knows of all whose answer it has to wait for; not so when the time is over.
+    async fn is_acquainted(&self, over: Instant) -> bool {
+        timeout_at(over, self.hearing.acquainted()).await.is_ok()
+    }
+
+    /// What has come when nobody was asked.
+    fn nobody_answers(&self) -> Answers {
+        Answers { is_unasked: true, missing: self.members.lock().live(), ..Answers::default() }
+    }
+
+    /// Asks all other hubs, and gives what has come when all have answered, or the time is over. Its own question comes back
+    /// to this hub, or it cannot know who has heard it.
+    async fn ask_all(&self, question: impl FnOnce(u64) -> Message, over: Instant) -> Answers {
+        let me = self.voice.me();
+        let others = self.members.lock().live();
+        let round = self.rounds.open(others.into_iter().chain([me]));
         let question = question(round.call);
+        let mut answers = self.ask(round, &question, over).await;
+        answers.is_unasked = answers.missing.contains(&me);
+        answers.missing.retain(|node| *node != me);
+        answers
+    }
+
+    /// Asks the hubs of a round, again and again, and gives what has come when all have answered, or the time is over.
+    async fn ask(&self, round: Round<'_>, question: &Message, over: Instant) -> Answers {
+        let me = self.voice.me();
         let asking = async {
-            self.say(None, &question).await;
-            let mut again = interval_at(Instant::now() + ASK_AGAIN, ASK_AGAIN);
+            let mut again = interval(ASK_AGAIN);
+            again.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 again.tick().await;
-                for node in round.missing() {
-                    self.say(Some(node), &question).await;
+                let missing = round.missing();
+                if missing.contains(&me) {
+                    self.say(None, question).await;
+                    continue;
+                }
+                for node in missing {
+                    self.say(Some(node), question).await;
                 }
             }
         };
         let answering = async {
             tokio::select! {
+                // It is asked before anything else, however few are known of.
+                biased;
                 never = asking => never,
                 () = round.complete() => {}
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -11,17 +11,19 @@ use tokio::sync::Notify;
 use super::id::NodeId;
 use super::message::OpenSubscription;
 
-/// How many bytes of subscriptions all hubs together may answer with. Of one whose answer is too large nothing more is
-/// kept, and it counts as one that has not answered.
+/// How many bytes of subscriptions all hubs together may answer with, to all questions that are open. Of one whose answer
+/// is too large nothing more is kept, and it counts as one that has not answered.
 const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 /// What a subscription weighs beside its texts.
 const SUBSCRIPTION_WEIGHT: usize = 80;
 
 /// The questions that are open.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Rounds {
     last_call: AtomicU64,
     open: Mutex<HashMap<u64, Arc<Asked>>>,
+    /// For how many bytes of subscriptions there is room.
+    room: Arc<AtomicUsize>,
 }
 
 /// A question that is open until this is dropped.
@@ -43,7 +45,9 @@ struct Asked {
 #[derive(Debug)]
 struct Gathering {
     count: u64,
-    room: usize,
+    room: Arc<AtomicUsize>,
+    /// How much of the room this has.
+    taken: usize,
     /// Who has not answered to the end, and what has come from there.
     missing: BTreeMap<NodeId, Partly>,
     open: Vec<OpenSubscription>,
@@ -65,6 +69,15 @@ pub(crate) struct Answers {
     pub(crate) open: Vec<OpenSubscription>,
     /// Who has not answered, or not to the end.
     pub(crate) missing: Vec<NodeId>,
+    /// Whether the question was not heard, not even here: there may be hubs that are not known of.
+    pub(crate) is_unasked: bool,
+}
+
+impl Default for Rounds {
+    fn default() -> Self {
+        let room = Arc::new(AtomicUsize::new(MAX_ANSWER_BYTES));
+        Self { last_call: AtomicU64::default(), open: Mutex::default(), room }
+    }
 }
 
 impl Rounds {
@@ -72,7 +85,8 @@ impl Rounds {
     pub(crate) fn open(&self, nodes: impl IntoIterator<Item = NodeId>) -> Round<'_> {
         let call = self.last_call.fetch_add(1, Ordering::Relaxed) + 1;
         let missing = nodes.into_iter().map(|node| (node, Partly::default())).collect();
-        let answers = Gathering { count: 0, room: MAX_ANSWER_BYTES, missing, open: Vec::new() };
+        let room = Arc::clone(&self.room);
+        let answers = Gathering { count: 0, room, taken: 0, missing, open: Vec::new() };
         let asked = Arc::new(Asked { answers: Mutex::new(answers), news: Notify::new() });
         self.open.lock().insert(call, Arc::clone(&asked));
         Round { rounds: self, call, asked }
@@ -118,19 +132,30 @@ impl Gathering {
         let Some(partly) = self.missing.get_mut(&from) else { return };
         if part == 0 {
             // It was asked again.
-            self.room += partly.open.drain(..).map(|open| weigh(&open)).sum::<usize>();
+            let weight = partly.open.drain(..).map(|open| weigh(&open)).sum::<usize>();
+            self.room.fetch_add(weight, Ordering::Relaxed);
+            self.taken -= weight;
             partly.next = 0;
         }
         let weight = open.iter().map(weigh).sum::<usize>();
-        if part != partly.next || weight > self.room {
+        let take = |room: usize| room.checked_sub(weight);
+        if part != partly.next
+            || self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_err()
+        {
             return;
         }
-        self.room -= weight;
+        self.taken += weight;
         partly.next += 1;
         partly.open.extend(open);
         if last && let Some(whole) = self.missing.remove(&from) {
             self.open.extend(whole.open);
         }
+    }
+}
+
+impl Drop for Gathering {
+    fn drop(&mut self) {
+        self.room.fetch_add(self.taken, Ordering::Relaxed);
     }
 }
 
@@ -162,7 +187,7 @@ impl Round<'_> {
             missing.push(node);
             open.extend(partly.open);
         }
-        Answers { count: answers.count, open, missing }
+        Answers { count: answers.count, open, missing, is_unasked: false }
     }
 }
 
@@ -237,7 +262,19 @@ mod tests {
         for part in 0..20 {
             rounds.listed(node(1), round.call, (part, part == 19), open(&large));
         }
+        // What another question has left is all that there is for this one.
+        let second = rounds.open([node(1)]);
+        for part in 0..20 {
+            rounds.listed(
+                node(1),
+                second.call,
+                (part, part == 19),
+                open(&large[..large.len() / 4]),
+            );
+        }
+        assert_eq!(second.answers().open.len(), 3);
         assert_eq!(round.answers().open.len(), 7);
         assert!(rounds.open.lock().is_empty());
+        assert_eq!(rounds.room.load(Ordering::Relaxed), MAX_ANSWER_BYTES);
     }
 }

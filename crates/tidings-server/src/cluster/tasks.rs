@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::Node;
 use super::id::NodeId;
 use super::members::{Heard, Members, Told};
-use super::message::{self, Ignored, Message, is_name, share_out};
+use super::message::{self, Head, Ignored, Message, is_name, share_out};
 
 /// How often a hub says that it is there.
 const BEAT: Duration = Duration::from_secs(1);
@@ -113,6 +113,7 @@ impl Node {
         let (head, rest) = message::read_head(bytes)?;
         let me = self.voice.me();
         if head.from == me {
+            self.hear_itself(head, rest);
             return Ok(());
         }
         // What is for others is not read; it shows that none was lost, if its sender is known.
@@ -138,6 +139,17 @@ impl Node {
         result
     }
 
+    /// Notes that what this hub has said is heard. Of a question to all, the round must know.
+    fn hear_itself(&self, head: Head, rest: &[u8]) {
+        self.hearing.hear(Instant::now());
+        if head.to.is_none()
+            && let Ok(Message::End { call, .. } | Message::AskSubscriptions { call, .. }) =
+                message::read_message(rest)
+        {
+            self.rounds.counted(head.from, call, 0);
+        }
+    }
+
     /// Somebody is heard of for the first time.
     fn meet(&self, node: NodeId, had_begun: bool) {
         info!(%node, "hears of another hub that shares the log");
@@ -145,6 +157,8 @@ impl Node {
         if had_begun {
             // It may have thrown somebody out, and not have waited for this hub.
             self.local.kicks.forget();
+            // And the other way round.
+            self.reminders.tell(node);
         }
     }
 

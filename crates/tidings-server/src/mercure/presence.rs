@@ -6,7 +6,7 @@ use std::sync::Arc;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tidings_hub::{Announcer, Selector, Subscriber, Update};
+use tidings_hub::{Announcer, Selector, Subscriber, SubscriberId, Update};
 
 use super::{CONTEXT, SUBSCRIPTIONS_PATH};
 use crate::cluster::OpenSubscription;
@@ -83,9 +83,11 @@ pub(crate) fn open(
     topic: Option<&str>,
     subscriber: Option<&str>,
 ) -> Vec<OpenSubscription> {
+    // What is no URN names nobody.
+    let subscriber = subscriber.map(|urn| urn.parse::<SubscriberId>().ok());
     subscribers
         .iter()
-        .filter(|open| subscriber.is_none_or(|wanted| open.id.to_string() == wanted))
+        .filter(|open| subscriber.is_none_or(|wanted| wanted == Some(open.id)))
         .flat_map(|open| open.selectors.iter().map(move |selector| (open, selector)))
         .filter(|(_, selector)| topic.is_none_or(|wanted| selector.as_str() == wanted))
         .map(|(open, selector)| open_subscription(open, selector))

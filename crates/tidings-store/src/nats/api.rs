@@ -96,6 +96,22 @@ impl Api {
         self.get(json!({ "seq": seq })).await
     }
 
+    /// The messages with these seqs, each in the place of its seq, as the leader has them.
+    pub(super) async fn at_each(&self, seqs: &[u64]) -> Result<Vec<Option<Stored>>, Trouble> {
+        let questions = seqs
+            .iter()
+            .map(|seq| Question { headers: None, payload: format!("{{\"seq\":{seq}}}").into() })
+            .collect();
+        let subject = format!("$JS.API.STREAM.MSG.GET.{}", self.name);
+        let mut stored: Vec<Option<Stored>> = seqs.iter().map(|_| None).collect();
+        for (place, answer) in self.conn.gather(&subject, questions).await? {
+            if let Some(stored) = stored.get_mut(place) {
+                *stored = got(read(&answer.payload))?;
+            }
+        }
+        Ok(stored)
+    }
+
     /// The messages with these seqs, in order, as any replica has them. One that is not there may only be missing in that
     /// replica.
     pub(super) async fn some_of(
@@ -147,24 +163,7 @@ impl Api {
     }
 
     async fn get(&self, question: Value) -> Result<Option<Stored>, Trouble> {
-        #[derive(Deserialize)]
-        struct Got {
-            message: GotMessage,
-        }
-        #[derive(Deserialize)]
-        struct GotMessage {
-            seq: u64,
-            #[serde(default)]
-            data: String,
-        }
-        match self.ask::<Got>(format!("$JS.API.STREAM.MSG.GET.{}", self.name), &question).await {
-            Ok(Got { message: GotMessage { seq, data } }) => {
-                let payload = STANDARD.decode(data).map_err(|_| nonsense())?;
-                Ok(Some(Stored { seq, payload: payload.into() }))
-            }
-            Err(trouble) if trouble.is(ApiError::NO_MESSAGE) => Ok(None),
-            Err(trouble) => Err(trouble),
-        }
+        got(self.ask(format!("$JS.API.STREAM.MSG.GET.{}", self.name), &question).await)
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -188,6 +187,30 @@ pub(super) fn read<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, Troub
     match serde_json::from_slice(payload).map_err(|_| nonsense())? {
         Refusal { error: Some(error) } => Err(Trouble::Api(error)),
         Refusal { error: None } => serde_json::from_slice(payload).map_err(|_| nonsense()),
+    }
+}
+
+/// The leader's answer when it is asked for a message.
+#[derive(Deserialize)]
+struct Got {
+    message: GotMessage,
+}
+
+#[derive(Deserialize)]
+struct GotMessage {
+    seq: u64,
+    #[serde(default)]
+    data: String,
+}
+
+fn got(answer: Result<Got, Trouble>) -> Result<Option<Stored>, Trouble> {
+    match answer {
+        Ok(Got { message: GotMessage { seq, data } }) => {
+            let payload = STANDARD.decode(data).map_err(|_| nonsense())?;
+            Ok(Some(Stored { seq, payload: payload.into() }))
+        }
+        Err(trouble) if trouble.is(ApiError::NO_MESSAGE) => Ok(None),
+        Err(trouble) => Err(trouble),
     }
 }
 

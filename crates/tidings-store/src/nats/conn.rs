@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use async_nats::client::PublishError;
 use async_nats::{
-    Client, ConnectErrorKind, Event, HeaderMap, Message, RequestErrorKind, ServerAddr, ServerError,
-    StatusCode, Subject, Subscriber,
+    Client, ConnectErrorKind, Event, HeaderMap, Message, PublishErrorKind, RequestErrorKind,
+    ServerAddr, ServerError, StatusCode, Subject, Subscriber,
 };
 use bytes::Bytes;
 use futures_core::Stream as _;
@@ -91,7 +92,7 @@ impl Conn {
 
     /// Publishes something that nobody answers.
     pub(super) async fn tell(&self, subject: String, payload: Bytes) -> Result<(), Trouble> {
-        self.client.publish(subject, payload).await.map_err(|_| lost())
+        self.client.publish(subject, payload).await.map_err(|error| unsent(&error))
     }
 
     /// The largest message that the server takes, in bytes.
@@ -115,6 +116,7 @@ impl Conn {
                     "no answer to {subject} within {:?}: the server is overloaded, stopped, or without a quorum",
                     self.patience
                 )),
+                RequestErrorKind::MaxPayloadExceeded => Trouble::TooLarge,
                 _ => lost(),
             }),
             complaint = about(&mut complaints, &subject) => Err(not_permitted(&complaint)),
@@ -164,7 +166,7 @@ impl Conn {
             }
             None => self.client.publish_with_reply(subject, reply, payload).await,
         };
-        published.map_err(|_| lost())
+        published.map_err(|error| unsent(&error))
     }
 
     /// A new inbox: answers come to subjects below it.
@@ -202,6 +204,13 @@ pub(super) async fn next_ready(subscriber: &mut Subscriber) -> Option<Message> {
 /// The number that a subject ends with.
 pub(super) fn token(subject: &str) -> Option<u64> {
     subject.rsplit_once('.')?.1.parse().ok()
+}
+
+fn unsent(error: &PublishError) -> Trouble {
+    match error.kind() {
+        PublishErrorKind::MaxPayloadExceeded => Trouble::TooLarge,
+        _ => lost(),
+    }
 }
 
 pub(super) fn lost() -> Trouble {

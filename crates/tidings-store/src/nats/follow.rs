@@ -47,7 +47,8 @@ impl Follower {
     pub(super) fn new(log: Arc<super::Open>, from: u64) -> Self {
         let (tell, news) = mpsc::channel(WAITING);
         let link = Arc::clone(&log.link);
-        let epoch = link.last_bounds().epoch;
+        // Not that of now: the log may have become another since the seq was taken from the bounds.
+        let epoch = link.told();
         let following = Following {
             link,
             tell,

@@ -26,6 +26,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// …to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// What a server's `max_payload` is told of below, in bytes: room for twice the largest update of the usual settings.
+const ROOMY_PAYLOAD: usize = 2 * 1024 * 1024;
 /// Messages from other hubs that are held for a slow listener.
 const BUS_CAPACITY: usize = 1024;
 
@@ -54,10 +56,17 @@ pub(super) async fn connect(config: NatsConfig) -> Result<Arc<Link>, ConnectErro
         tokio::time::sleep(pause).await;
         pause = longer(pause);
     };
+    let max_payload = conn.max_payload();
+    if max_payload < crate::MAX_MESSAGE_BYTES {
+        tracing::warn!(%at, max_payload, "the hubs cannot tell each other all that they have to, and larger updates are refused: raise `max_payload` of the NATS servers to 2MB");
+    } else if max_payload < ROOMY_PAYLOAD {
+        tracing::info!(%at, max_payload, "larger updates are refused: for those, raise `max_payload` of the NATS servers");
+    }
     let epoch = lineage.epoch();
     let link = Arc::new(Link {
         state: watch::Sender::new(State::Away(Unavailable::new("not connected yet"))),
         bounds: watch::Sender::new(bounds(epoch, &info.state)),
+        told: Mutex::new(None),
         seen: Mutex::new((epoch, Seen::default())),
         signals: Signals::default(),
         bus: broadcast::Sender::new(BUS_CAPACITY),

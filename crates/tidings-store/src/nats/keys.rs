@@ -28,13 +28,16 @@ pub(super) enum Settled {
 
 /// Compares an update with the message that has its message id.
 pub(super) async fn settle(up: &Up, item: &Item, seq: u64) -> Result<Settled, Trouble> {
-    let stored = up.api.at(seq).await?;
-    Ok(match stored.as_ref().and_then(entry) {
+    Ok(compare(item, seq, up.api.at(seq).await?.as_ref()))
+}
+
+fn compare(item: &Item, seq: u64, stored: Option<&Stored>) -> Settled {
+    match stored.and_then(entry) {
         Some(entry) if entry.update.idempotency_key != item.key => Settled::Taken,
         Some(entry) if entry.digest == item.digest => Settled::Repeated(seq),
         Some(_) => Settled::Reused,
         None => Settled::Taken,
-    })
+    }
 }
 
 /// What is known of a call that is to be appended as a whole.
@@ -45,6 +48,8 @@ pub(super) enum Checked {
     Refused(Vec<Appending>),
 }
 
+/// How many messages are read at once: each may be as large as a message can be.
+const READ_AT_ONCE: usize = 64;
 /// A seq that no stream ends with.
 const IMPOSSIBLE: &str = "9223372036854775807";
 
@@ -72,7 +77,7 @@ pub(super) async fn check(up: &Up, items: &[Item]) -> Result<Checked, Trouble> {
         Question { headers: Some(headers), ..Question::default() }
     });
     let answers = up.api.conn.gather(up.subjects.plain(), probes.collect()).await?;
-    let mut refusals = HashMap::new();
+    let mut known = Vec::new();
     for (probe, answer) in answers {
         let Some((place, item, _)) = keyed.get(probe) else { continue };
         let seq = match api::read::<Known>(&answer.payload) {
@@ -80,8 +85,15 @@ pub(super) async fn check(up: &Up, items: &[Item]) -> Result<Checked, Trouble> {
             Err(trouble) if trouble.is(ApiError::WRONG_LAST_SEQUENCE) => continue,
             Err(trouble) => return Err(trouble),
         };
-        if let Settled::Reused = settle(up, item, seq).await? {
-            refusals.insert(*place, AppendError::KeyReused);
+        known.push((*place, *item, seq));
+    }
+    let mut refusals = HashMap::new();
+    for some in known.chunks(READ_AT_ONCE) {
+        let seqs: Vec<u64> = some.iter().map(|(_, _, seq)| *seq).collect();
+        for ((place, item, seq), stored) in some.iter().zip(up.api.at_each(&seqs).await?) {
+            if let Settled::Reused = compare(item, *seq, stored.as_ref()) {
+                refusals.insert(*place, AppendError::KeyReused);
+            }
         }
     }
     Ok(if refusals.is_empty() {

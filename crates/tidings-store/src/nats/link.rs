@@ -23,6 +23,8 @@ pub(super) struct Link {
     pub(super) state: watch::Sender<State>,
     /// What the log retained when it was last looked at.
     pub(super) bounds: watch::Sender<Bounds>,
+    /// The epoch that was told last to who asked for the bounds.
+    pub(super) told: Mutex<Option<Epoch>>,
     /// The last message that was in the log of this epoch.
     pub(super) seen: Mutex<(Epoch, Seen)>,
     pub(super) signals: Signals,
@@ -123,6 +125,11 @@ impl Link {
     /// What the log retained when it was last looked at.
     pub(super) fn last_bounds(&self) -> Bounds {
         *self.bounds.borrow()
+    }
+
+    /// Of which log a seq is that was given after the bounds were told.
+    pub(super) fn told(&self) -> Epoch {
+        self.told.lock().unwrap_or_else(|| self.last_bounds().epoch)
     }
 
     /// What tells when that changes.

@@ -116,7 +116,9 @@ impl Log for NatsLog {
         let link = Arc::clone(&self.0.link);
         Box::pin(async move {
             let up = link.up()?;
-            link.look(&up).await.map_err(|trouble| link.unavailable(&trouble))
+            let bounds = link.look(&up).await.map_err(|trouble| link.unavailable(&trouble))?;
+            *link.told.lock() = Some(bounds.epoch);
+            Ok(bounds)
         })
     }
 

@@ -16,8 +16,10 @@ pub(super) enum Trouble {
     Refused(String),
     /// It may be done later.
     Away(String),
-    /// Nobody listens to the subject that was published to.
+    /// Nobody listens to the subject that was published to. JetStream may be off, or starting, or without a leader.
     Unheard,
+    /// The server takes no message as large as this one.
+    TooLarge,
     /// JetStream's answer is an error.
     Api(ApiError),
 }
@@ -89,18 +91,20 @@ impl Trouble {
         let text = format!("NATS at {at}: {self}");
         match self {
             Self::Config(why) => ConnectError::Config(why),
-            Self::Refused(_) | Self::Unheard => ConnectError::Refused(text),
+            Self::Refused(_) => ConnectError::Refused(text),
             Self::Api(error) if error.is_lasting() => ConnectError::Refused(text),
-            Self::Away(_) | Self::Api(_) => ConnectError::Away(text),
+            Self::Away(_) | Self::Unheard | Self::TooLarge | Self::Api(_) => {
+                ConnectError::Away(text)
+            }
         }
     }
 
     /// Whether to try again soon is pointless.
     pub(super) fn is_lasting(&self) -> bool {
         match self {
-            Self::Config(_) | Self::Refused(_) | Self::Unheard => true,
+            Self::Config(_) | Self::Refused(_) => true,
             Self::Api(error) => error.is_lasting(),
-            Self::Away(_) => false,
+            Self::Away(_) | Self::Unheard | Self::TooLarge => false,
         }
     }
 }
@@ -110,10 +114,31 @@ impl fmt::Display for Trouble {
         match self {
             Self::Config(why) | Self::Refused(why) | Self::Away(why) => f.write_str(why),
             Self::Unheard => f.write_str(
-                "nobody answers for JetStream: it is off, for the server or for this account, or the stream is gone; \
-                 switch it on in the server's configuration (`jetstream {}`)",
+                "nobody answers for JetStream: it is off, for the server or for this account, it is starting, or the \
+                 stream is gone; switch it on in the server's configuration (`jetstream {}`)",
+            ),
+            Self::TooLarge => f.write_str(
+                "the server takes no message as large as this one: raise `max_payload` in its configuration, to 2MB say",
             ),
             Self::Api(error) => error.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_server_that_says_that_it_has_no_jetstream_is_not_waited_for() {
+        let api = |code| Trouble::Api(ApiError { code, description: String::new() });
+        for lasting in [api(10_039), api(10_076)] {
+            assert!(lasting.is_lasting());
+            assert!(matches!(lasting.connecting("x"), ConnectError::Refused(_)));
+        }
+        for passing in [Trouble::Unheard, api(10_008), Trouble::Away(String::new())] {
+            assert!(!passing.is_lasting());
+            assert!(matches!(passing.connecting("x"), ConnectError::Away(_)));
         }
     }
 }

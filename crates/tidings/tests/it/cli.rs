@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 
-use crate::support::{run, tidings};
+use crate::support::{Running, run, tidings};
 
 #[test]
 fn the_version_is_the_packages() {
@@ -49,6 +49,19 @@ fn an_address_that_is_taken_names_the_flag_that_changes_it() {
         assert_eq!(refused.code(), 2);
         let expected = format!("cannot listen on {taken}: choose another address with {flag} or");
         assert!(refused.err().contains(&expected), "{}", refused.err());
+    }
+}
+
+/// A server that answers nothing is waited for, for half a minute.
+#[test]
+fn a_hub_that_still_connects_to_its_log_stops_when_it_is_told_to() {
+    for scheme in ["nats", "redis"] {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let store = format!("{scheme}://{}", silent.local_addr().unwrap());
+        let mut hub = Running::start(&mut tidings(&["serve", "--dev", "--store", &store]));
+        // It has come to its log, so it listens for signals.
+        let _connection = silent.accept().unwrap();
+        assert_eq!(hub.terminate(), Some(0), "{scheme}");
     }
 }
 

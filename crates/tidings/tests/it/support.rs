@@ -48,6 +48,13 @@ impl Running {
     pub(crate) fn stdout(&mut self) -> ChildStdout {
         self.0.stdout.take().unwrap()
     }
+
+    /// Sends SIGTERM, and waits for the exit code; `None` when it was killed by it.
+    pub(crate) fn terminate(&mut self) -> Option<i32> {
+        let sent = Command::new("kill").args(["-s", "TERM", &self.0.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        self.0.wait().unwrap().code()
+    }
 }
 
 impl Drop for Running {

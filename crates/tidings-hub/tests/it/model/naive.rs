@@ -275,6 +275,7 @@ impl Model {
             oldest: kept.first().map(|update| self.at(update.seq)),
             newest: kept.last().map(|update| self.at(update.seq)),
             log_is_away: false,
+            is_unannounced: false,
         };
         let last = kept.last().map(|update| event_id(&update.id));
         assert_eq!(self.hub.stats(), expected);

@@ -134,6 +134,65 @@ async fn a_bus_that_hangs_holds_nobody_up() {
     has_ended(&mut stream).await;
 }
 
+/// A hub that was started just now knows of no other: it waits until it does.
+#[tokio::test]
+async fn a_hub_that_has_just_joined_ends_the_streams_of_those_that_it_has_not_met() {
+    for _ in 0..3 {
+        let air = Air::new();
+        let a = air.hub(HubConfig::default(), crate::support::open_config()).await;
+        let mut stream = a.open("ann").await.unwrap();
+        let b = air.hub(HubConfig::default(), crate::support::open_config()).await;
+        assert_eq!(end(b.admin, "/kick?user=ann").await, 1);
+        has_ended(&mut stream).await;
+    }
+}
+
+/// It may be the only one, or the others go on with what it ends.
+#[tokio::test(start_paused = true)]
+async fn a_hub_that_cannot_speak_says_so_whether_it_knows_of_others_or_not() {
+    let [a, b] = Air::new().hubs(HubConfig::default()).await;
+    let cannot = async || {
+        let answer = call(a.admin, "POST", "/kick?user=ann", "").await;
+        assert_eq!(answer.status, 503);
+        assert!(answer.text().contains("cannot be spoken to"), "{}", answer.text());
+    };
+    a.line.cut();
+    cannot().await;
+    a.knows(1).await;
+    cannot().await;
+    a.line.mend();
+    let mut stream = b.open("ben").await.unwrap();
+    assert_eq!(end(a.admin, "/kick?user=ben").await, 1);
+    has_ended(&mut stream).await;
+}
+
+/// A hub that does not hear the call goes on with its streams for as long as it hears nothing.
+#[tokio::test(start_paused = true)]
+async fn who_was_thrown_out_while_hubs_did_not_hear_of_each_other_is_out_when_they_do() {
+    let [a, b] = Air::new().hubs(HubConfig::default()).await;
+    for deaf in [&a, &b] {
+        let mut streams = [b.open("ann").await.unwrap(), b.open("ben").await.unwrap()];
+        let mut kept = b.open("cid").await.unwrap();
+        deaf.line.cut();
+        a.knows(1).await;
+        b.knows(1).await;
+        for user in ["ann", "ben"] {
+            let answer = call(a.admin, "POST", &format!("/kick?user={user}"), "").await;
+            assert_eq!(answer.status, if deaf.admin == a.admin { 503 } else { 200 });
+        }
+        b.server.server.hub().publish(Update::new("a", "on")).now().unwrap();
+        for stream in &mut streams {
+            assert_eq!(stream.data(1).await, ["on"]);
+        }
+        deaf.line.mend();
+        for stream in &mut streams {
+            has_ended(stream).await;
+        }
+        b.server.server.hub().publish(Update::new("a", "still")).now().unwrap();
+        assert_eq!(kept.data(2).await, ["on", "still"]);
+    }
+}
+
 /// Whatever is lost, the question or the answer, it is asked again; and nobody is counted twice or not at all.
 #[tokio::test]
 async fn a_lost_question_and_a_lost_answer_are_made_good() {

@@ -123,6 +123,15 @@ async fn a_list_that_lacks_a_hub_says_so() {
     assert_eq!(answer.header("etag"), None, "the next one may be another");
     let known: BTreeSet<String> = listed(&answer).map(|one| text(&one["topic"])).collect();
     assert_eq!(known, BTreeSet::from(["a".to_owned(), "b".to_owned()]));
+    // One that is not found may be at the hub that does not answer.
+    let path = |node: &Node, topic: &str| {
+        let id = node.server.server.hub().subscribers()[0].id.to_string();
+        format!("/{topic}/{}", id.replace(':', "%3A"))
+    };
+    let single = get(&a, &path(&c, "c"), "").await;
+    assert_eq!((single.status, single.header(MISSING)), (503, Some("1")));
+    assert_eq!(single.json()["reason"], "hubs_missing");
+    assert_eq!(get(&a, &path(&b, "b"), "").await.status, 200);
     // It goes by the log, which has not moved.
     let unchanged = get(&a, "", &format!("If-None-Match: {tag}\r\n")).await;
     assert_eq!(unchanged.status, 304);

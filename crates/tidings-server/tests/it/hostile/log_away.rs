@@ -7,7 +7,7 @@ use tidings_server::ServerConfig;
 
 use super::harness::{Case, Expected, Harness, case, form, get, post, refused};
 use crate::memory_log::MemoryLog;
-use crate::support::{TestServer, open_config};
+use crate::support::{TestServer, open_config, token};
 
 /// What the log says of itself, which is for the operator and in no answer.
 const CAUSE: &str = "the test has sent it away";
@@ -110,4 +110,37 @@ async fn a_stream_that_is_behind_waits_for_the_log_and_goes_on_where_it_was() {
     server.publish("topic=a&data=201").await;
     let expected: Vec<String> = (1..=201).map(|number| number.to_string()).collect();
     assert_eq!(stream.data(201).await, expected);
+}
+
+/// The tag goes by the log's newest update, and whoever came while the log was away is announced by none.
+#[tokio::test]
+async fn the_list_of_subscriptions_has_no_tag_until_the_log_has_moved_past_what_was_not_announced()
+{
+    const LIST: &str = "/.well-known/mercure/subscriptions";
+    let log = MemoryLog::new(usize::MAX);
+    let server = TestServer::on_log(log.shared(), HubConfig::default(), open_config()).await;
+    let all = token(&[], &[&format!("{LIST}{{/topic}}{{/subscriber}}")]);
+    let list = async |known: &str| {
+        let head =
+            format!("GET {LIST} HTTP/1.1\r\nAuthorization: Bearer {all}\r\nIf-None-Match: {known}");
+        server.request(&head, b"").await
+    };
+    let hub = server.server.hub();
+    server.publish("topic=a").await;
+    let answer = list("none").await;
+    let tag = answer.header("etag").unwrap().to_owned();
+    assert_eq!(list(&tag).await.status, 304);
+    log.change(|contents| contents.is_away = true);
+    let _open = server.subscribe("topic=a", "").await.opened().await;
+    while !hub.stats().is_unannounced {
+        tokio::task::yield_now().await;
+    }
+    for is_away in [true, false] {
+        log.change(|contents| contents.is_away = is_away);
+        let answer = list(&tag).await;
+        assert_eq!((answer.status, answer.header("etag")), (200, None), "away: {is_away}");
+        assert_eq!(answer.json()["subscriptions"].as_array().unwrap().len(), 1);
+    }
+    server.publish("topic=a").await;
+    assert_ne!(list(&tag).await.header("etag").unwrap(), tag);
 }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use serde_json::json;
 use tidings_hub::{AppendError, Log, Mode};
+use tidings_store::Bus;
 use tidings_store::nats::{ConnectError, NatsConfig, NatsLog};
 use tokio::time::Instant;
 
 use super::engine::Nats;
 use super::{append, append_at_last, config, connect, log, operate, refusal};
 use crate::contract::ROOMY;
-use crate::contract::given::{keyed, plain, wanted};
+use crate::contract::given::{assert_key_reused, keyed, new_seq, plain, repeated_seq, wanted};
 
 #[tokio::test]
 async fn where_there_is_no_room_it_is_told_and_what_is_there_is_read() {
@@ -53,6 +54,34 @@ async fn an_update_that_is_too_large_keeps_no_other_out() {
             other => panic!("{bytes}: {other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_message_for_the_other_hubs_that_is_too_large_is_told_as_such() {
+    let nats = Nats::configured("", "max_payload: 20000");
+    let log = log(&nats).await;
+    let why = log.send(vec![b'x'; 30_000].into()).await.unwrap_err().to_string();
+    assert!(why.contains("max_payload"), "{why}");
+    log.send(vec![b'x'; 10_000].into()).await.unwrap();
+}
+
+/// All messages are read, more than are read at once.
+#[tokio::test]
+async fn of_an_array_that_is_repeated_each_key_is_looked_at() {
+    const COUNT: usize = 300;
+    let nats = Nats::new();
+    let log = log(&nats).await;
+    let mut array: Vec<_> = (0..COUNT).map(|n| keyed(&n.to_string(), "x")).collect();
+    let first = log.append(array.clone(), Mode::All).await;
+    let again = log.append(array.clone(), Mode::All).await;
+    for (first, again) in first.iter().zip(&again) {
+        assert_eq!(repeated_seq(again), new_seq(first));
+    }
+    array[COUNT - 1] = keyed(&(COUNT - 1).to_string(), "other");
+    let refused = log.append(array, Mode::All).await;
+    assert_key_reused(&refused[COUNT - 1]);
+    assert!(refused.iter().all(Result::is_err));
+    assert_eq!(log.bounds().await.unwrap().next, COUNT as u64 + 1);
 }
 
 #[tokio::test]
@@ -111,7 +140,7 @@ async fn the_documented_permissions_are_enough() {
     let mut follow = log.follow(1);
     assert_eq!(super::updates(&mut follow).await.len(), 1);
     assert_eq!(log.read(wanted(1, 2, None)).await.unwrap().updates.len(), 1);
-    tidings_store::Bus::send(&log, "hi".into()).await.unwrap();
+    Bus::send(&log, "hi".into()).await.unwrap();
 }
 
 #[tokio::test]
