@@ -33,6 +33,8 @@ pub(crate) struct Behind {
     runtime: Handle,
     reads: Semaphore,
     reached: watch::Sender<Reached>,
+    /// Changes when the log is back.
+    back: watch::Sender<()>,
     /// The task that follows the log.
     follower: OnceLock<AbortHandle>,
 }
@@ -79,6 +81,7 @@ impl Hub {
             runtime,
             reads: Semaphore::new(MAX_READS),
             reached,
+            back: watch::Sender::new(()),
             follower: OnceLock::new(),
         };
         let hub = Self(Arc::new(Inner::new(state, announcer, Some(behind))));
@@ -86,10 +89,8 @@ impl Hub {
         if let Some(behind) = &hub.0.behind {
             behind.filled(&bounds).await;
         }
-        if hub.lock().is_away {
-            return Err(Unavailable::new("the log went away while it was read"));
-        }
-        Ok(hub)
+        let away = hub.lock().away.clone();
+        away.map_or(Ok(hub), Err)
     }
 
     /// Takes in what happens to the log, for as long as the hub is there.
@@ -131,8 +132,13 @@ fn take_in(hub: &Inner, news: News) {
             hub.state.lock().begin_anew(&bounds, &mut woken);
             woken.into_iter().for_each(Waker::wake);
         }
-        News::Away(_) => hub.state.lock().is_away = true,
-        News::Back => hub.state.lock().is_away = false,
+        News::Away(why) => hub.state.lock().away = Some(why),
+        News::Back => {
+            hub.state.lock().away = None;
+            if let Some(behind) = &hub.behind {
+                behind.back.send_replace(());
+            }
+        }
     }
     let newest = hub.state.lock().tail.newest_position();
     if let Some(behind) = &hub.behind {
@@ -282,6 +288,11 @@ impl Behind {
     pub(crate) fn retained(epoch: Epoch, logged: Logged) -> LoggedUpdate {
         let (draft, topics) = Self::draft(epoch, logged);
         LoggedUpdate { topics: topics.into_iter().map(Into::into).collect(), ..draft }
+    }
+
+    /// What changes whenever the log is back.
+    pub(crate) fn back(&self) -> watch::Receiver<()> {
+        self.back.subscribe()
     }
 
     /// Waits until the tail has an update, or is another log's.

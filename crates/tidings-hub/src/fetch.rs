@@ -27,8 +27,10 @@ use crate::update::LoggedUpdate;
 /// How much is read from the log at once: as much as a socket on a network takes in one go.
 const PAGE_UPDATES: usize = 512;
 const PAGE_BYTES: usize = 64 * 1024;
-/// How long a task waits before it asks a log again that is away, or whose answer was of no use.
-const RETRY: Duration = Duration::from_millis(250);
+/// How long a task waits before it asks a log again that is away, or whose answer was of no use: each time twice as long,
+/// for there may be one for each of many thousands of subscribers. When the log is back, they need not wait.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What a subscriber whose cursor is before the tail has of the log. In a box, because few have one.
 pub(crate) type Fetched = Option<Box<Behindhand>>;
@@ -194,12 +196,17 @@ async fn run(hub: Arc<Inner>, mut fetch: Fetch) {
 
 /// Reads from the log, however long it is away or is another one than the hub knows of yet.
 async fn read(hub: &Inner, behind: &Behind, wanted: &Wanted) -> Page {
+    let mut back = behind.back();
+    let mut pause = FIRST_PAUSE;
     loop {
+        // That it is back is news to who asked before it was.
+        back.mark_unchanged();
         if let Ok(page) = behind.read(wanted.clone()).await
             && hub.state.lock().is_of_use(&page, wanted)
         {
             return page;
         }
-        tokio::time::sleep(RETRY).await;
+        let is_back = tokio::time::timeout(pause, back.changed()).await.is_ok();
+        pause = if is_back { FIRST_PAUSE } else { LONGEST_PAUSE.min(pause * 2) };
     }
 }

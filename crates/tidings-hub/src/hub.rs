@@ -318,7 +318,7 @@ fn stats(state: &mut State) -> Stats {
         topics: state.index.retained_topics(),
         oldest: retained(oldest),
         newest: retained(next.saturating_sub(1)),
-        log_is_away: state.is_away,
+        log_is_away: state.away.is_some(),
     }
 }
 

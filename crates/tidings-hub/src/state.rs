@@ -22,6 +22,7 @@ use crate::error::{BatchError, PublishError, SubscribeError};
 use crate::fetch::{Fetch, Fetched};
 use crate::inbox::Inbox;
 use crate::index::{Index, NodeKey, ShardKey, SubscriberKey};
+use crate::log::Unavailable;
 use crate::position::{Epoch, Position};
 use crate::replays::Replays;
 use crate::resuming::Placed;
@@ -51,8 +52,8 @@ pub(crate) struct State {
     pub(crate) closing: bool,
     /// The oldest seq that the log behind the hub retains; none where the tail is the whole log.
     pub(crate) log_oldest: Option<u64>,
-    /// The log behind the hub is away.
-    pub(crate) is_away: bool,
+    /// Why the log behind the hub is away, while it is.
+    pub(crate) away: Option<Unavailable>,
     /// What is to be read from the log, until the lock is let go.
     pub(crate) fetches: Vec<Fetch>,
     pub(crate) admission: Admission,
@@ -103,7 +104,7 @@ impl State {
             gaps: 0,
             closing: false,
             log_oldest: None,
-            is_away: false,
+            away: None,
             fetches: Vec::new(),
             admission: Admission::default(),
             config,
