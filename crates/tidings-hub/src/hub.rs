@@ -187,6 +187,10 @@ impl Hub {
         subscriber: Subscriber,
         start: Start,
     ) -> Result<Subscription, SubscribeError> {
+        if self.0.behind.is_some() {
+            // Who is to be refused costs the log nothing, and is told why though it is away.
+            self.lock().check_newcomer(&subscriber)?;
+        }
         let found = self.place(&start, &subscriber.selectors).await?;
         let announcements =
             self.0.announcer.as_ref().map(|a| a.joined(&subscriber)).unwrap_or_default();

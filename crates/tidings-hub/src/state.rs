@@ -231,6 +231,14 @@ impl State {
         }
     }
 
+    /// Tells whether somebody would be let in now.
+    pub(crate) fn check_newcomer(&self, subscriber: &Subscriber) -> Result<(), SubscribeError> {
+        if self.closing {
+            return Err(SubscribeError::Closed);
+        }
+        self.admission.check(subscriber, &self.index, &self.config.limits)
+    }
+
     /// Opens a subscription. `announcements` are published once it is settled what it is owed, so that what they push
     /// out of the log is told as a gap, and before the newcomer hears of anything. So one that is up to date does not
     /// begin with its own; one that is behind finds it where everybody does, at the log's end.
@@ -242,11 +250,9 @@ impl State {
         now: Instant,
         woken: &mut Vec<Waker>,
     ) -> Result<(SubscriberKey, Resume), SubscribeError> {
-        if self.closing {
-            return Err(SubscribeError::Closed);
-        }
+        self.check_newcomer(&subscriber)?;
         self.evict(now);
-        self.admission.admit(&subscriber, &self.index, &self.config.limits)?;
+        self.admission.count(&subscriber);
         let (resume, from, gap) = self.resolve(start, placed, &subscriber);
         let key = self.members.vacant_key();
         let places = self.enter(key, &subscriber);

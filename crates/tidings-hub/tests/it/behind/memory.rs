@@ -52,6 +52,8 @@ pub(crate) struct Contents {
     pub(crate) waiting_reads: usize,
     /// What was read, finished or not.
     pub(crate) reads: Vec<Wanted>,
+    /// How often an id was looked up in it, or its bounds were asked for.
+    pub(crate) lookups: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -78,6 +80,7 @@ impl MemoryLog {
             loses_results: false,
             waiting_reads: 0,
             reads: Vec::new(),
+            lookups: 0,
         };
         Self(Arc::new(Shared { contents: Mutex::new(contents), changes: watch::Sender::default() }))
     }
@@ -283,12 +286,14 @@ impl Log for MemoryLog {
     }
 
     fn find(&self, id: OwnId) -> Later<'static, Result<Option<u64>, Unavailable>> {
-        let contents = self.contents();
+        let mut contents = self.contents();
+        contents.lookups += 1;
         Box::pin(std::future::ready(contents.unavailable().map(|()| contents.find(&id))))
     }
 
     fn bounds(&self) -> Later<'static, Result<Bounds, Unavailable>> {
-        let contents = self.contents();
+        let mut contents = self.contents();
+        contents.lookups += 1;
         Box::pin(std::future::ready(contents.unavailable().map(|()| contents.bounds())))
     }
 
