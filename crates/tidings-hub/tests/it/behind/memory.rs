@@ -54,6 +54,8 @@ pub(crate) struct Contents {
     pub(crate) reads: Vec<Wanted>,
     /// How often an id was looked up in it, or its bounds were asked for.
     pub(crate) lookups: usize,
+    /// How often something was to be appended, in vain or not.
+    pub(crate) appends: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -81,6 +83,7 @@ impl MemoryLog {
             waiting_reads: 0,
             reads: Vec::new(),
             lookups: 0,
+            appends: 0,
         };
         Self(Arc::new(Shared { contents: Mutex::new(contents), changes: watch::Sender::default() }))
     }
@@ -254,6 +257,7 @@ impl Log for MemoryLog {
     fn append(&self, entries: Vec<Entry>, mode: Mode) -> Later<'static, Vec<Appending>> {
         let count = entries.len();
         let results = self.change(|contents| {
+            contents.appends += 1;
             let lost = |why| vec![Err(AppendError::Unavailable(why)); count];
             if let Err(why) = contents.unavailable() {
                 return lost(why);
