@@ -35,7 +35,7 @@ pub struct ServerConfig {
     /// Event streams of an existing backend that are relayed.
     pub relays: Vec<RelayConfig>,
     /// How the hub talks to the others that share its log, so that the limit per user, calls that end streams and the list
-    /// of active subscriptions hold across all of them; `None` for a hub that is alone.
+    /// of active subscriptions hold across all of them; `None` for a hub that is alone. With it no relay may be shared.
     pub bus: Option<Arc<dyn Bus>>,
 }
 

@@ -95,7 +95,8 @@ impl Server {
         let cors = Cors::new(&config.cors_origins).map_err(StartError::Cors)?;
         let auth = std::mem::take(&mut config.auth);
         let authenticator = Authenticator::new(auth).await.map_err(StartError::Auth)?;
-        let relays = Relays::new(std::mem::take(&mut config.relays)).map_err(StartError::Relay)?;
+        let (relays, is_alone) = (std::mem::take(&mut config.relays), config.bus.is_none());
+        let relays = Relays::new(relays, is_alone).map_err(StartError::Relay)?;
         let announcer =
             config.subscriptions.then(|| Box::new(PresenceAnnouncer) as Box<dyn Announcer>);
         let hub = if let Some(log) = log {
