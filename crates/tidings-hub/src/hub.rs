@@ -75,6 +75,11 @@ impl Hub {
         self.lock().tail.epoch()
     }
 
+    /// Whether a log is behind the hub, so that a publish may fail for a while, and its answer be lost.
+    pub fn has_log(&self) -> bool {
+        self.0.behind.is_some()
+    }
+
     /// Puts an update into the log and wakes the subscribers that it is for.
     ///
     /// When the future is ready, the update is in the log, and every subscriber will have it or be told of a gap. With a log

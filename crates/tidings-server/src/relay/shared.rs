@@ -101,7 +101,13 @@ async fn join(
         };
         // What the log has of this stream, it goes on after.
         let last = hub.newest_topic_id(&topic);
+        let name = topic.clone();
         let follower = Follower::new(route, topic, &channel, last.as_ref(), hub, metrics, room);
+        let Ok(follower) = follower else {
+            // Who has come meanwhile is sent away as the channel is dropped.
+            relay.channels.remove(&name);
+            return Err(Refusal::Internal);
+        };
         tokio::spawn(follower.run());
     }
     Ok(Place { status, subscription, greeting })
