@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::config::HubConfig;
+use crate::fetch::Fetched;
 use crate::hub::{Hub, Inner};
 use crate::log::{Bounds, Follow, Log, Logged, News, OwnId, Page, Unavailable, Wanted};
 use crate::position::{Epoch, Position};
@@ -129,7 +130,10 @@ fn take_in(hub: &Inner, news: News) {
         }
         News::Anew(bounds) => {
             let mut woken = Vec::new();
-            hub.state.lock().begin_anew(&bounds, &mut woken);
+            // To drop it wakes the tasks that read for the others: not under the lock.
+            let mut not_under_the_lock = Vec::new();
+            hub.state.lock().begin_anew(&bounds, &mut woken, &mut not_under_the_lock);
+            drop(not_under_the_lock);
             woken.into_iter().for_each(Waker::wake);
         }
         News::Away(why) => hub.state.lock().away = Some(why),
@@ -208,7 +212,7 @@ impl State {
     }
 
     /// Begins with another log: all that was retained is gone, and everybody is told so and owed all of the new one.
-    fn begin_anew(&mut self, bounds: &Bounds, woken: &mut Vec<Waker>) {
+    fn begin_anew(&mut self, bounds: &Bounds, woken: &mut Vec<Waker>, dropped: &mut Vec<Fetched>) {
         let Bounds { epoch, oldest, .. } = *bounds;
         while let Some(entry) = self.tail.evict_oldest() {
             self.index.evict(&entry);
@@ -218,7 +222,7 @@ impl State {
         self.log_oldest = Some(oldest);
         let before = self.tail.position(oldest - 1);
         for (_, member) in &mut self.members {
-            woken.extend(member.begin_anew(before));
+            woken.extend(member.begin_anew(before, dropped));
         }
         for (_, inbox) in &self.shards {
             woken.extend(inbox.begin_anew(epoch, oldest));

@@ -483,8 +483,12 @@ impl State {
 impl Member {
     /// Begins with another log, unless it has only its end to read. One in a shard does so when the shard knows, which has
     /// its cursor. Gives whom to wake.
-    pub(crate) fn begin_anew(&mut self, before: Position) -> Option<Waker> {
-        self.fetched = None;
+    pub(crate) fn begin_anew(
+        &mut self,
+        before: Position,
+        dropped: &mut Vec<Fetched>,
+    ) -> Option<Waker> {
+        dropped.extend(self.fetched.take().map(Some));
         let has_all = self.closed.is_some() && self.gap.is_none() && self.served.owed().is_none();
         if has_all || matches!(self.served, Served::InShard { .. }) {
             return None;
