@@ -10,6 +10,11 @@ use crate::log::Unavailable;
 pub enum PublishError {
     /// It names no topic.
     NoTopic,
+    /// It names more topics than an update may have.
+    TooManyTopics {
+        /// How many it may have.
+        limit: usize,
+    },
     /// Its own id begins with `#`, which is kept for ids that the hub makes.
     ReservedId,
     /// It weighs more than the whole log may.
@@ -32,6 +37,7 @@ impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoTopic => f.write_str("an update needs at least one topic"),
+            Self::TooManyTopics { limit } => write!(f, "an update may have at most {limit} topics"),
             Self::ReservedId => {
                 f.write_str("an id may not begin with '#', which marks ids that the hub makes")
             }

@@ -107,7 +107,8 @@ impl Hub {
     /// The update is on its way when this returns; to drop the future takes nothing back.
     ///
     /// # Errors
-    /// When the update is not one ([`PublishError::NoTopic`], [`PublishError::ReservedId`]), is too large for the log,
+    /// When the update is not one ([`PublishError::NoTopic`], [`PublishError::TooManyTopics`],
+    /// [`PublishError::ReservedId`]), is too large for the log,
     /// reuses an idempotency key, the hub is closing, or the log behind it is away
     /// ([`PublishError::Unavailable`]). The log is unchanged then, but see there.
     pub fn publish(&self, update: Update) -> Publishing<Result<Receipt, PublishError>> {

@@ -164,6 +164,9 @@ impl State {
         if update.topics.is_empty() {
             return Err(PublishError::NoTopic);
         }
+        if update.topics.len() > Update::MAX_TOPICS {
+            return Err(PublishError::TooManyTopics { limit: Update::MAX_TOPICS });
+        }
         if update.id.as_ref().is_some_and(|id| id.as_str().starts_with(Position::MARK)) {
             return Err(PublishError::ReservedId);
         }

@@ -123,7 +123,7 @@ pub struct RequestLimits {
     pub body_timeout: Duration,
     /// One update's data, in bytes.
     pub update_bytes: usize,
-    /// One update's topics.
+    /// One update's topics. The hub takes no more than [`Update::MAX_TOPICS`](tidings_hub::Update::MAX_TOPICS).
     pub topics_per_update: usize,
 }
 

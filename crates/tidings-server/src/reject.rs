@@ -190,6 +190,7 @@ fn publish_row(error: &PublishError) -> Row {
     use StatusCode as S;
     match error {
         PublishError::NoTopic => row(S::BAD_REQUEST, "missing_topic"),
+        PublishError::TooManyTopics { .. } => row(S::BAD_REQUEST, "too_many_topics"),
         PublishError::ReservedId => row(S::BAD_REQUEST, "bad_id"),
         PublishError::TooLarge { .. } => row(S::PAYLOAD_TOO_LARGE, "data_too_large"),
         PublishError::KeyReused => row(S::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
