@@ -19,6 +19,7 @@ use crate::mercure::QueryError;
 use crate::publish::DraftError;
 use crate::relay::UpstreamError;
 use crate::script::jittered_retry;
+use crate::told::Told;
 
 /// Why a request is turned away.
 #[derive(Debug)]
@@ -138,6 +139,11 @@ impl Refusal {
         // Of an upstream's failures the relay tells, once for many.
         !matches!(self, Self::Upstream(_))
             && matches!(self.status().as_u16(), 401 | 403 | 429 | 503)
+    }
+
+    /// Whether it is news to the operator: that the log behind the hub is away is told once in a while, not for each request.
+    pub(crate) fn is_news(&self, log_away: &Told) -> bool {
+        self.unavailable().is_none_or(|why| log_away.is_news(&why.to_string()))
     }
 
     /// The answer. A browser's `EventSource` gives up for ever at any status but 200, so one that may succeed later is

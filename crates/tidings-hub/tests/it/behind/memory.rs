@@ -46,6 +46,8 @@ pub(crate) struct Contents {
     pub(crate) is_followed_late: bool,
     /// Reads wait.
     pub(crate) reads_are_held: bool,
+    /// Results of what is appended wait.
+    pub(crate) results_are_held: bool,
     /// What is appended is, but whoever appends it gets no good answer.
     pub(crate) loses_results: bool,
     /// Reads that have begun and wait.
@@ -79,6 +81,7 @@ impl MemoryLog {
             is_away: false,
             is_followed_late: false,
             reads_are_held: false,
+            results_are_held: false,
             loses_results: false,
             waiting_reads: 0,
             reads: Vec::new(),
@@ -272,7 +275,11 @@ impl Log for MemoryLog {
                 results
             }
         });
-        Box::pin(std::future::ready(results))
+        let log = self.clone();
+        Box::pin(async move {
+            log.until(|contents| !contents.results_are_held).await;
+            results
+        })
     }
 
     fn read(&self, wanted: Wanted) -> Later<'static, Result<Page, Unavailable>> {
