@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::log::Unavailable;
 
-/// Why an update was not published. Nothing of it is in the log.
+/// Why an update was not published. Nothing of it is in the log, but see [`Unavailable`](Self::Unavailable).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PublishError {
@@ -17,19 +17,19 @@ pub enum PublishError {
     },
     /// Its own id begins with `#`, which is kept for ids that the hub makes.
     ReservedId,
-    /// It weighs more than the whole log may.
+    /// It is larger than the log takes: in memory what all of it may weigh, on NATS the server's `max_payload`.
     TooLarge {
-        /// What it weighs, in bytes.
+        /// What it takes there, in bytes.
         bytes: usize,
-        /// What the log may hold, in bytes.
+        /// The most that the log takes, in bytes.
         limit: usize,
     },
     /// Another update was published with the same idempotency key.
     KeyReused,
     /// The hub is closing.
     Closed,
-    /// The log behind the hub cannot be written to now. Where its answer was lost on the way, the update may be in it all
-    /// the same: to publish it again with the same idempotency key does no harm.
+    /// The log behind the hub cannot be written to now, or has not said that it has the update: it may be in it all the same,
+    /// or get there. To publish it again with the same idempotency key has it there once; without a key, perhaps twice.
     Unavailable(Unavailable),
 }
 
@@ -42,11 +42,14 @@ impl fmt::Display for PublishError {
                 f.write_str("an id may not begin with '#', which marks ids that the hub makes")
             }
             Self::TooLarge { bytes, limit } => {
-                write!(f, "the update takes {bytes} bytes, the whole log may hold {limit}")
+                write!(f, "the update takes {bytes} bytes, the log takes at most {limit}")
             }
             Self::KeyReused => f.write_str("the idempotency key was used for another update"),
             Self::Closed => f.write_str("the hub is closing"),
-            Self::Unavailable(_) => f.write_str("the log cannot be written to now"),
+            Self::Unavailable(_) => f.write_str(
+                "the log cannot be written to now, or does not say what it has: the update may be in it, so publish it \
+                 again with the same idempotency key",
+            ),
         }
     }
 }

@@ -231,7 +231,8 @@ impl Hub {
     }
 
     /// The publisher's own id of the newest update on a topic that has one in the scope of its topic
-    /// ([`IdScope::Topic`](crate::IdScope::Topic)), among the newest 1,000 that the log retains of it.
+    /// ([`IdScope::Topic`](crate::IdScope::Topic)), among the newest 1,000 of it that the hub has in memory: of a log behind
+    /// the hub that is the newest part.
     pub fn newest_topic_id(&self, topic: &str) -> Option<EventId> {
         self.lock().newest_topic_id(topic)
     }

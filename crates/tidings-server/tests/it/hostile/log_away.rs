@@ -14,7 +14,7 @@ const CAUSE: &str = "the test has sent it away";
 
 pub(super) fn cases() -> Vec<Case> {
     let away = |words| refused(503, "log_unavailable", words);
-    let written = || away("cannot be written to");
+    let written = || away("again with the same idempotency key");
     let array = br#"[{"topic":"a"},{"topic":"b"}]"#;
     let lines = b"{\"topic\":\"a\"}\n{\"topic\":1}\n{\"topic\":\"b\"}\n";
     let results = Expected::Lines(&["log_unavailable", "wrong_type", "log_unavailable"]);
