@@ -28,14 +28,8 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    /// Counts a newcomer, or says which limit is in its way and counts nothing.
-    pub(crate) fn admit(
-        &mut self,
-        subscriber: &Subscriber,
-        index: &Index,
-        limits: &Limits,
-    ) -> Result<(), SubscribeError> {
-        self.check(subscriber, index, limits)?;
+    /// Counts a newcomer, who was let in by [`check`](Self::check) under the same lock.
+    pub(crate) fn count(&mut self, subscriber: &Subscriber) {
         self.streams += 1;
         if let Some(user) = &subscriber.user {
             *self.users.entry_ref(user).or_default() += 1;
@@ -44,7 +38,6 @@ impl Admission {
         if let Some(address) = subscriber.address {
             *self.addresses.entry(address).or_default() += 1;
         }
-        Ok(())
     }
 
     /// Stops counting one that was admitted.
@@ -80,7 +73,8 @@ impl Admission {
         here.saturating_add(self.elsewhere.of(user))
     }
 
-    fn check(
+    /// Says which limit is in a newcomer's way, if one is.
+    pub(crate) fn check(
         &self,
         subscriber: &Subscriber,
         index: &Index,

@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::config::HubConfig;
+use crate::fetch::Fetched;
 use crate::hub::{Hub, Inner};
 use crate::log::{Bounds, Follow, Log, Logged, News, OwnId, Page, Unavailable, Wanted};
 use crate::position::{Epoch, Position};
@@ -33,6 +34,8 @@ pub(crate) struct Behind {
     runtime: Handle,
     reads: Semaphore,
     reached: watch::Sender<Reached>,
+    /// Changes when the log is back.
+    back: watch::Sender<()>,
     /// The task that follows the log.
     follower: OnceLock<AbortHandle>,
 }
@@ -79,6 +82,7 @@ impl Hub {
             runtime,
             reads: Semaphore::new(MAX_READS),
             reached,
+            back: watch::Sender::new(()),
             follower: OnceLock::new(),
         };
         let hub = Self(Arc::new(Inner::new(state, announcer, Some(behind))));
@@ -86,10 +90,8 @@ impl Hub {
         if let Some(behind) = &hub.0.behind {
             behind.filled(&bounds).await;
         }
-        if hub.lock().is_away {
-            return Err(Unavailable::new("the log went away while it was read"));
-        }
-        Ok(hub)
+        let away = hub.lock().away.clone();
+        away.map_or(Ok(hub), Err)
     }
 
     /// Takes in what happens to the log, for as long as the hub is there.
@@ -128,11 +130,19 @@ fn take_in(hub: &Inner, news: News) {
         }
         News::Anew(bounds) => {
             let mut woken = Vec::new();
-            hub.state.lock().begin_anew(&bounds, &mut woken);
+            // To drop it wakes the tasks that read for the others: not under the lock.
+            let mut not_under_the_lock = Vec::new();
+            hub.state.lock().begin_anew(&bounds, &mut woken, &mut not_under_the_lock);
+            drop(not_under_the_lock);
             woken.into_iter().for_each(Waker::wake);
         }
-        News::Away(_) => hub.state.lock().is_away = true,
-        News::Back => hub.state.lock().is_away = false,
+        News::Away(why) => hub.state.lock().away = Some(why),
+        News::Back => {
+            hub.state.lock().away = None;
+            if let Some(behind) = &hub.behind {
+                behind.back.send_replace(());
+            }
+        }
     }
     let newest = hub.state.lock().tail.newest_position();
     if let Some(behind) = &hub.behind {
@@ -202,7 +212,7 @@ impl State {
     }
 
     /// Begins with another log: all that was retained is gone, and everybody is told so and owed all of the new one.
-    fn begin_anew(&mut self, bounds: &Bounds, woken: &mut Vec<Waker>) {
+    fn begin_anew(&mut self, bounds: &Bounds, woken: &mut Vec<Waker>, dropped: &mut Vec<Fetched>) {
         let Bounds { epoch, oldest, .. } = *bounds;
         while let Some(entry) = self.tail.evict_oldest() {
             self.index.evict(&entry);
@@ -212,7 +222,7 @@ impl State {
         self.log_oldest = Some(oldest);
         let before = self.tail.position(oldest - 1);
         for (_, member) in &mut self.members {
-            woken.extend(member.begin_anew(before));
+            woken.extend(member.begin_anew(before, dropped));
         }
         for (_, inbox) in &self.shards {
             woken.extend(inbox.begin_anew(epoch, oldest));
@@ -282,6 +292,11 @@ impl Behind {
     pub(crate) fn retained(epoch: Epoch, logged: Logged) -> LoggedUpdate {
         let (draft, topics) = Self::draft(epoch, logged);
         LoggedUpdate { topics: topics.into_iter().map(Into::into).collect(), ..draft }
+    }
+
+    /// What changes whenever the log is back.
+    pub(crate) fn back(&self) -> watch::Receiver<()> {
+        self.back.subscribe()
     }
 
     /// Waits until the tail has an update, or is another log's.

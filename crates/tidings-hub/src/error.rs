@@ -4,27 +4,32 @@ use std::fmt;
 
 use crate::log::Unavailable;
 
-/// Why an update was not published. Nothing of it is in the log.
+/// Why an update was not published. Nothing of it is in the log, but see [`Unavailable`](Self::Unavailable).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PublishError {
     /// It names no topic.
     NoTopic,
+    /// It names more topics than an update may have.
+    TooManyTopics {
+        /// How many it may have.
+        limit: usize,
+    },
     /// Its own id begins with `#`, which is kept for ids that the hub makes.
     ReservedId,
-    /// It weighs more than the whole log may, or than the log behind the hub takes of one.
+    /// It is larger than the log takes: in memory what all of it may weigh, on NATS the server's `max_payload`.
     TooLarge {
-        /// What it weighs, in bytes.
+        /// What it takes there, in bytes.
         bytes: usize,
-        /// What it may weigh, in bytes.
+        /// The most that the log takes, in bytes.
         limit: usize,
     },
     /// Another update was published with the same idempotency key.
     KeyReused,
     /// The hub is closing.
     Closed,
-    /// The log behind the hub cannot be written to now. Where its answer was lost on the way, the update may be in it all
-    /// the same: to publish it again with the same idempotency key does no harm.
+    /// The log behind the hub cannot be written to now, or has not said that it has the update: it may be in it all the same,
+    /// or get there. To publish it again with the same idempotency key has it there once; without a key, perhaps twice.
     Unavailable(Unavailable),
 }
 
@@ -32,6 +37,7 @@ impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoTopic => f.write_str("an update needs at least one topic"),
+            Self::TooManyTopics { limit } => write!(f, "an update may have at most {limit} topics"),
             Self::ReservedId => {
                 f.write_str("an id may not begin with '#', which marks ids that the hub makes")
             }
@@ -43,7 +49,10 @@ impl fmt::Display for PublishError {
             }
             Self::KeyReused => f.write_str("the idempotency key was used for another update"),
             Self::Closed => f.write_str("the hub is closing"),
-            Self::Unavailable(_) => f.write_str("the log cannot be written to now"),
+            Self::Unavailable(_) => f.write_str(
+                "the log cannot be written to now, or does not say what it has: the update may be in it, so publish it \
+                 again with the same idempotency key",
+            ),
         }
     }
 }

@@ -75,6 +75,11 @@ impl Hub {
         self.lock().tail.epoch()
     }
 
+    /// Whether a log is behind the hub, so that a publish may fail for a while, and its answer be lost.
+    pub fn has_log(&self) -> bool {
+        self.0.behind.is_some()
+    }
+
     /// Puts an update into the log and wakes the subscribers that it is for.
     ///
     /// When the future is ready, the update is in the log, and every subscriber will have it or be told of a gap. With a log
@@ -102,7 +107,8 @@ impl Hub {
     /// The update is on its way when this returns; to drop the future takes nothing back.
     ///
     /// # Errors
-    /// When the update is not one ([`PublishError::NoTopic`], [`PublishError::ReservedId`]), is too large for the log,
+    /// When the update is not one ([`PublishError::NoTopic`], [`PublishError::TooManyTopics`],
+    /// [`PublishError::ReservedId`]), is too large for the log,
     /// reuses an idempotency key, the hub is closing, or the log behind it is away
     /// ([`PublishError::Unavailable`]). The log is unchanged then, but see there.
     pub fn publish(&self, update: Update) -> Publishing<Result<Receipt, PublishError>> {
@@ -187,6 +193,10 @@ impl Hub {
         subscriber: Subscriber,
         start: Start,
     ) -> Result<Subscription, SubscribeError> {
+        if self.0.behind.is_some() {
+            // Who is to be refused costs the log nothing, and is told why though it is away.
+            self.lock().check_newcomer(&subscriber)?;
+        }
         let found = self.place(&start, &subscriber.selectors).await?;
         let announcements =
             self.0.announcer.as_ref().map(|a| a.joined(&subscriber)).unwrap_or_default();
@@ -221,7 +231,8 @@ impl Hub {
     }
 
     /// The publisher's own id of the newest update on a topic that has one in the scope of its topic
-    /// ([`IdScope::Topic`](crate::IdScope::Topic)), among the newest 1,000 that the log retains of it.
+    /// ([`IdScope::Topic`](crate::IdScope::Topic)), among the newest 1,000 of it that the hub has in memory: of a log behind
+    /// the hub that is the newest part.
     pub fn newest_topic_id(&self, topic: &str) -> Option<EventId> {
         self.lock().newest_topic_id(topic)
     }
@@ -326,7 +337,7 @@ fn stats(state: &mut State) -> Stats {
         topics: state.index.retained_topics(),
         oldest: retained(oldest),
         newest: retained(next.saturating_sub(1)),
-        log_is_away: state.is_away,
+        log_is_away: state.away.is_some(),
         is_unannounced: state.unannounced_at == Some(next),
     }
 }

@@ -20,8 +20,8 @@ const READ_CANDIDATES: usize = 1024;
 /// How much one read gives at the most, so that the lock is held briefly. A single update may be larger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Portion {
-    updates: usize,
-    bytes: usize,
+    pub(crate) updates: usize,
+    pub(crate) bytes: usize,
 }
 
 impl Portion {
@@ -31,6 +31,21 @@ impl Portion {
     pub(crate) const SMALL: Self = Self { updates: 64, bytes: 16 * 1024 };
     /// For one whose carrier keeps only what it can send at once: as much as a socket takes in one go.
     pub(crate) const LARGE: Self = Self { updates: 512, bytes: 128 * 1024 };
+
+    /// The smaller of each.
+    pub(crate) fn min(self, other: Self) -> Self {
+        Self { updates: self.updates.min(other.updates), bytes: self.bytes.min(other.bytes) }
+    }
+
+    /// It and one more update of so many bytes.
+    pub(crate) fn and(self, bytes: usize) -> Self {
+        Self { updates: self.updates + 1, bytes: self.bytes + bytes }
+    }
+
+    /// Whether it takes one more update of so many bytes after those that it has. One that is larger goes by itself.
+    pub(crate) fn takes(self, has: Self, bytes: usize) -> bool {
+        has.updates < self.updates && (has.bytes == 0 || has.bytes + bytes <= self.bytes)
+    }
 }
 
 /// What was found for a subscriber.
@@ -91,7 +106,9 @@ impl State {
                 let member = self.members.get(key);
                 (None, member.and_then(|member| self.first_owed(member, from.max(oldest))))
             }
-            (None, Some(from)) if from < self.tail.oldest() => return self.read_behind(key, from),
+            (None, Some(from)) if from < self.tail.oldest() => {
+                return self.read_behind(key, from, portion);
+            }
             (None, Some(from)) => self.take(key, from, portion),
             (_, None) => (None, None),
         };
@@ -150,7 +167,7 @@ impl State {
     /// that a cursor's loss is a loss, that one is an update it receives, unless the search for it was given up there.
     pub(crate) fn collect(&self, member: &Member, from: u64, portion: Portion) -> Collected {
         let mut collected = Collected { updates: Vec::new(), owed: None, is_public: true };
-        let mut bytes = 0;
+        let mut has = Portion::NOTHING;
         for (looked_at, seq) in self.candidates(member, from).enumerate() {
             if looked_at == READ_CANDIDATES {
                 collected.owed = Some(seq);
@@ -162,12 +179,11 @@ impl State {
                 continue;
             }
             // A large frame goes out by itself, shared, rather than copied behind others.
-            let full = bytes > 0 && bytes + update.frame.len() > portion.bytes;
-            if collected.updates.len() == portion.updates || full {
+            if !portion.takes(has, update.frame.len()) {
                 collected.owed = Some(seq);
                 break;
             }
-            bytes += update.frame.len();
+            has = has.and(update.frame.len());
             collected.updates.push(Arc::clone(update));
         }
         collected
@@ -179,7 +195,7 @@ impl State {
     }
 
     /// Whether an update matches a subscriber's selectors.
-    pub(crate) fn matches_any(&self, member: &Member, update: &LoggedUpdate) -> bool {
+    fn matches_any(&self, member: &Member, update: &LoggedUpdate) -> bool {
         let has_place = |key| member.places.binary_search_by_key(&key, |place| place.node).is_ok();
         has_place(self.index.all())
             || update.topics().any(|topic| {

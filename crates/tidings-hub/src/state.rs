@@ -22,6 +22,7 @@ use crate::error::{BatchError, PublishError, SubscribeError};
 use crate::fetch::{Fetch, Fetched};
 use crate::inbox::Inbox;
 use crate::index::{Index, NodeKey, ShardKey, SubscriberKey};
+use crate::log::Unavailable;
 use crate::position::{Epoch, Position};
 use crate::replays::Replays;
 use crate::resuming::Placed;
@@ -51,8 +52,8 @@ pub(crate) struct State {
     pub(crate) closing: bool,
     /// The oldest seq that the log behind the hub retains; none where the tail is the whole log.
     pub(crate) log_oldest: Option<u64>,
-    /// The log behind the hub is away.
-    pub(crate) is_away: bool,
+    /// Why the log behind the hub is away, while it is.
+    pub(crate) away: Option<Unavailable>,
     /// Where the log was when an announcement could not be published.
     pub(crate) unannounced_at: Option<u64>,
     /// What is to be read from the log, until the lock is let go.
@@ -105,7 +106,7 @@ impl State {
             gaps: 0,
             closing: false,
             log_oldest: None,
-            is_away: false,
+            away: None,
             unannounced_at: None,
             fetches: Vec::new(),
             admission: Admission::default(),
@@ -165,6 +166,9 @@ impl State {
         }
         if update.topics.is_empty() {
             return Err(PublishError::NoTopic);
+        }
+        if update.topics.len() > Update::MAX_TOPICS {
+            return Err(PublishError::TooManyTopics { limit: Update::MAX_TOPICS });
         }
         if update.id.as_ref().is_some_and(|id| id.as_str().starts_with(Position::MARK)) {
             return Err(PublishError::ReservedId);
@@ -233,6 +237,14 @@ impl State {
         }
     }
 
+    /// Tells whether somebody would be let in now.
+    pub(crate) fn check_newcomer(&self, subscriber: &Subscriber) -> Result<(), SubscribeError> {
+        if self.closing {
+            return Err(SubscribeError::Closed);
+        }
+        self.admission.check(subscriber, &self.index, &self.config.limits)
+    }
+
     /// Opens a subscription. `announcements` are published once it is settled what it is owed, so that what they push
     /// out of the log is told as a gap, and before the newcomer hears of anything. So one that is up to date does not
     /// begin with its own; one that is behind finds it where everybody does, at the log's end.
@@ -244,11 +256,9 @@ impl State {
         now: Instant,
         woken: &mut Vec<Waker>,
     ) -> Result<(SubscriberKey, Resume), SubscribeError> {
-        if self.closing {
-            return Err(SubscribeError::Closed);
-        }
+        self.check_newcomer(&subscriber)?;
         self.evict(now);
-        self.admission.admit(&subscriber, &self.index, &self.config.limits)?;
+        self.admission.count(&subscriber);
         let (resume, from, gap) = self.resolve(start, placed, &subscriber);
         let key = self.members.vacant_key();
         let places = self.enter(key, &subscriber);
@@ -479,8 +489,12 @@ impl State {
 impl Member {
     /// Begins with another log, unless it has only its end to read. One in a shard does so when the shard knows, which has
     /// its cursor. Gives whom to wake.
-    pub(crate) fn begin_anew(&mut self, before: Position) -> Option<Waker> {
-        self.fetched = None;
+    pub(crate) fn begin_anew(
+        &mut self,
+        before: Position,
+        dropped: &mut Vec<Fetched>,
+    ) -> Option<Waker> {
+        dropped.extend(self.fetched.take().map(Some));
         let has_all = self.closed.is_some() && self.gap.is_none() && self.served.owed().is_none();
         if has_all || matches!(self.served, Served::InShard { .. }) {
             return None;

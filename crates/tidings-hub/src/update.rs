@@ -57,6 +57,9 @@ pub enum IdScope {
 }
 
 impl Update {
+    /// How many topics an update may have: a log counts them in two bytes.
+    pub const MAX_TOPICS: usize = 65_535;
+
     /// A public update about one topic.
     pub fn new(topic: impl Into<String>, data: impl Into<String>) -> Self {
         Self { topics: vec![topic.into()], data: data.into(), ..Self::default() }

@@ -35,7 +35,7 @@ pub struct ServerConfig {
     /// Event streams of an existing backend that are relayed.
     pub relays: Vec<RelayConfig>,
     /// How the hub talks to the others that share its log, so that the limit per user, calls that end streams and the list
-    /// of active subscriptions hold across all of them; `None` for a hub that is alone.
+    /// of active subscriptions hold across all of them; `None` for a hub that is alone. With it no relay may be shared.
     pub bus: Option<Arc<dyn Bus>>,
 }
 
@@ -123,7 +123,7 @@ pub struct RequestLimits {
     pub body_timeout: Duration,
     /// One update's data, in bytes.
     pub update_bytes: usize,
-    /// One update's topics.
+    /// One update's topics. The hub takes no more than [`Update::MAX_TOPICS`](tidings_hub::Update::MAX_TOPICS).
     pub topics_per_update: usize,
 }
 

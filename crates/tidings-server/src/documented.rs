@@ -129,6 +129,7 @@ fn upstream_errors() -> Vec<UpstreamError> {
 fn hub_refusals() -> Vec<Refusal> {
     let publish = [
         PublishError::NoTopic,
+        PublishError::TooManyTopics { limit: 1 },
         PublishError::ReservedId,
         PublishError::TooLarge { bytes: 2, limit: 1 },
         PublishError::KeyReused,

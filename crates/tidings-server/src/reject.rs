@@ -19,6 +19,7 @@ use crate::mercure::QueryError;
 use crate::publish::DraftError;
 use crate::relay::UpstreamError;
 use crate::script::jittered_retry;
+use crate::told::Told;
 
 /// How many other hubs have not said who is subscribed there, and one more if they could not be asked; absent when all
 /// have.
@@ -147,6 +148,11 @@ impl Refusal {
             && matches!(self.status().as_u16(), 401 | 403 | 429 | 503)
     }
 
+    /// Whether it is news to the operator: that the log behind the hub is away is told once in a while, not for each request.
+    pub(crate) fn is_news(&self, log_away: &Told) -> bool {
+        self.unavailable().is_none_or(|why| log_away.is_news(&why.to_string()))
+    }
+
     /// The answer. A browser's `EventSource` gives up for ever at any status but 200, so one that may succeed later is
     /// told so in a stream and comes back by itself; everyone else gets the status.
     pub(crate) fn respond(&self, request: &Parts, retry: Duration) -> Response<Body> {
@@ -200,6 +206,7 @@ fn publish_row(error: &PublishError) -> Row {
     use StatusCode as S;
     match error {
         PublishError::NoTopic => row(S::BAD_REQUEST, "missing_topic"),
+        PublishError::TooManyTopics { .. } => row(S::BAD_REQUEST, "too_many_topics"),
         PublishError::ReservedId => row(S::BAD_REQUEST, "bad_id"),
         PublishError::TooLarge { .. } => row(S::PAYLOAD_TOO_LARGE, "data_too_large"),
         PublishError::KeyReused => row(S::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),

@@ -33,6 +33,7 @@ use crate::reject::Refusal;
 use crate::relay::Relays;
 use crate::router::{self, Routing};
 use crate::script::Script;
+use crate::told::Told;
 
 /// A hub with its HTTP edge. Clones are the same server.
 #[derive(Clone, Debug)]
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) authenticator: Authenticator,
     pub(crate) cors: Cors,
     pub(crate) metrics: Arc<Metrics>,
+    /// What was told of the log behind the hub, which is away for everybody at once.
+    pub(crate) log_away: Arc<Told>,
     pub(crate) bodies: Arc<Bodies>,
     pub(crate) relays: Relays,
     /// The other hubs that share the log, where it is shared.
@@ -95,7 +98,8 @@ impl Server {
         let cors = Cors::new(&config.cors_origins).map_err(StartError::Cors)?;
         let auth = std::mem::take(&mut config.auth);
         let authenticator = Authenticator::new(auth).await.map_err(StartError::Auth)?;
-        let relays = Relays::new(std::mem::take(&mut config.relays)).map_err(StartError::Relay)?;
+        let (relays, is_alone) = (std::mem::take(&mut config.relays), config.bus.is_none());
+        let relays = Relays::new(relays, is_alone).map_err(StartError::Relay)?;
         let announcer =
             config.subscriptions.then(|| Box::new(PresenceAnnouncer) as Box<dyn Announcer>);
         let hub = if let Some(log) = log {
@@ -121,6 +125,7 @@ impl Server {
             authenticator,
             cors,
             metrics,
+            log_away: Arc::default(),
             bodies,
             relays,
             cluster,
@@ -298,7 +303,7 @@ impl Call<'_> {
         let (method, path) = (&self.parts.method, self.parts.uri.path());
         let address = self.address.map(display);
         shared.metrics.refused(reason);
-        if refusal.is_noteworthy() {
+        if refusal.is_noteworthy() && refusal.is_news(&shared.log_away) {
             let cause = refusal.unavailable().map(display);
             info!(%method, path, address, status, reason, detail = %refusal, cause, "refused");
         } else {

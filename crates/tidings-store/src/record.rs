@@ -59,7 +59,7 @@ pub(crate) fn encode(entry: &Entry, out: &mut Vec<u8>) {
     out.put_u8(flags);
     out.put_u64_le(millis(since_1970));
     out.put_u64_le(*digest);
-    // More topics than that are refused at the edge.
+    // The hub refuses more topics than that.
     let topics = u16::try_from(update.topics.len()).unwrap_or(u16::MAX);
     out.put_u16_le(topics);
     for topic in update.topics.iter().take(topics.into()) {

@@ -18,6 +18,19 @@ fn an_update_without_a_topic_is_refused() {
     assert_eq!(hub.publish(Update::default()).now(), Err(PublishError::NoTopic));
 }
 
+/// A log that writes down how many topics an update has in two bytes left out those above that.
+#[test]
+fn an_update_with_more_topics_than_a_log_can_count_is_refused() {
+    let hub = roomy_hub();
+    let with = |count: usize| {
+        let topics = (0..count).map(|number| number.to_string()).collect();
+        hub.publish(Update { topics, ..Update::default() }).now()
+    };
+    let limit = Update::MAX_TOPICS;
+    assert_eq!(with(limit + 1), Err(PublishError::TooManyTopics { limit }));
+    assert!(with(limit).is_ok());
+}
+
 #[test]
 fn an_id_of_the_kind_that_the_hub_makes_is_refused() {
     let hub = roomy_hub();

@@ -22,6 +22,7 @@ use crate::body::{Body, Piece};
 use crate::metrics::Metrics;
 use crate::reject::Refusal;
 use crate::server::Call;
+use crate::told::Told;
 
 /// How many bytes of results wait for a publisher that sends but does not read yet. Many clients read only once they
 /// have sent everything; past this much the hub stops reading, too. Weighed and not only counted: the results of lines
@@ -43,6 +44,7 @@ where
     let bulk = Bulk {
         hub: shared.hub.clone(),
         metrics: Arc::clone(&shared.metrics),
+        log_away: Arc::clone(&shared.log_away),
         timeout: shared.config.requests.body_timeout,
         max_line_bytes: shared.config.requests.body_bytes,
         path: call.parts.uri.path().to_owned(),
@@ -63,6 +65,7 @@ where
 struct Bulk {
     hub: Hub,
     metrics: Arc<Metrics>,
+    log_away: Arc<Told>,
     /// How long the next piece of the body may take.
     timeout: Duration,
     /// How long a line may be: as long as the body of a request with one update.
@@ -96,6 +99,8 @@ impl Bulk {
                     if !self.send_results(settled).await {
                         return;
                     }
+                    // The time until now was the log's, or that of who reads the results.
+                    deadline = Instant::now() + self.timeout;
                     continue;
                 }
                 frame = tokio::time::timeout_at(deadline, body.frame()),
@@ -120,6 +125,8 @@ impl Bulk {
                     break None;
                 }
                 Ok(Some(Err(_))) => break None,
+                // Who sends may wait for a result first.
+                Err(_elapsed) if !under_way.is_empty() => {}
                 Err(_elapsed) => break Some(Refusal::BodyTimeout),
             }
         };
@@ -200,7 +207,11 @@ impl Bulk {
     fn refuse(&mut self, piece: &mut Vec<u8>, number: usize, refusal: &Refusal) {
         let (status, reason) = (refusal.status().as_u16(), refusal.reason());
         self.metrics.refused(reason);
-        if refusal.is_noteworthy() && self.logged.insert(reason) {
+        if refusal.is_noteworthy()
+            && !self.logged.contains(reason)
+            && refusal.is_news(&self.log_away)
+        {
+            self.logged.insert(reason);
             let (path, address) = (self.path.as_str(), self.address.map(display));
             let cause = refusal.unavailable().map(display);
             info!(path, address, status, reason, line = number, detail = %refusal, cause, "refused");

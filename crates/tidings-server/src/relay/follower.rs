@@ -1,5 +1,6 @@
 //! The task behind a channel: connects to the upstream, publishes what comes, and connects again.
 
+use std::error::Error;
 use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tidings_wire::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
+use tracing::field::display;
 use tracing::{info, warn};
 
 use super::backoff::Backoff;
@@ -48,7 +50,15 @@ pub(super) struct Follower {
     backoff: Backoff,
     /// When the log was last told that the upstream is lost.
     told_at: Option<Instant>,
+    keys: Option<Keys>,
     _room: OwnedSemaphorePermit,
+}
+
+/// Idempotency keys for events, which nobody else uses.
+#[derive(Debug)]
+struct Keys {
+    prefix: u64,
+    given: u64,
 }
 
 /// One of its connections.
@@ -82,11 +92,12 @@ impl Follower {
         hub: &Hub,
         metrics: &Arc<Metrics>,
         room: OwnedSemaphorePermit,
-    ) -> Self {
+    ) -> Result<Self, getrandom::Error> {
         let bytes = route.config().event_bytes;
         let limits = Limits { max_line_bytes: bytes, max_event_bytes: bytes };
         let decoder = Decoder::new().with_limits(limits);
-        Self {
+        let keys = hub.has_log().then(Keys::new).transpose()?;
+        Ok(Self {
             relay: Arc::clone(&route.relay),
             url: route.url.clone(),
             topic,
@@ -96,8 +107,9 @@ impl Follower {
             decoder: last.into_iter().fold(decoder, Decoder::with_last_event_id),
             backoff: Backoff::new(),
             told_at: None,
+            keys,
             _room: room,
-        }
+        })
     }
 
     /// Runs until nobody listens any more, or the upstream gives no stream at first.
@@ -228,7 +240,7 @@ impl Follower {
                         connection.snapshot_left -= 1;
                         self.keep(&event, connection).await?;
                     } else {
-                        updates.push(update(&self.topic, event));
+                        updates.push(self.update(event));
                     }
                 }
                 Ok(Some(Item::Retry(retry))) => self.backoff.set_retry(retry),
@@ -241,46 +253,61 @@ impl Follower {
         result
     }
 
-    /// Publishes updates in their order. While the log is away they wait for it, and so does the upstream.
+    /// Publishes updates in their order. While the log is away they wait for it, and so does the upstream. Where only its
+    /// answer was lost, the log knows them by their keys.
     async fn publish(&self, mut updates: Vec<Update>) -> Result<Vec<Receipt>, End> {
         let mut receipts = Vec::with_capacity(updates.len());
         let mut is_told = false;
-        while !updates.is_empty() {
+        loop {
             let results = self.hub.publish_all(updates.iter().cloned()).await;
-            // From the first one on that the log was away for; what came after it is not in the log either.
-            let away = results
-                .iter()
-                .position(|result| matches!(result, Err(PublishError::Unavailable(_))));
-            let settled = away.unwrap_or(results.len());
-            for (place, result) in results.into_iter().enumerate() {
-                if place < settled {
-                    receipts.extend(self.check(result)?);
-                } else if let Err(error @ PublishError::Unavailable(_)) = result
-                    && !std::mem::replace(&mut is_told, true)
-                {
-                    let relay = self.relay.config.path.as_str();
-                    warn!(relay, %error, "events of an upstream wait for the log");
+            let mut unsettled = Vec::new();
+            for (update, result) in updates.into_iter().zip(results) {
+                match result {
+                    Err(error @ PublishError::Unavailable(_)) => {
+                        if !std::mem::replace(&mut is_told, true) {
+                            let relay = self.relay.config.path.as_str();
+                            let cause = error.source().map(display);
+                            warn!(relay, %error, cause, "events of an upstream wait for the log");
+                        }
+                        unsettled.push(update);
+                    }
+                    result => receipts.extend(self.check(result)?),
                 }
             }
-            updates.drain(..settled);
-            if away.is_some() {
-                tokio::time::sleep(FAILURE_PAUSE).await;
+            if unsettled.is_empty() {
+                return Ok(receipts);
             }
+            updates = unsettled;
+            tokio::time::sleep(FAILURE_PAUSE).await;
         }
-        Ok(receipts)
     }
 
     /// Keeps an event of the snapshot. On the first connection those who wait get it like any other.
-    async fn keep(&self, event: &Event, connection: &mut Connection) -> Result<(), End> {
-        let mut snapshot = self.channel.snapshot.lock().await;
+    async fn keep(&mut self, event: &Event, connection: &mut Connection) -> Result<(), End> {
+        let channel = Arc::clone(&self.channel);
+        let mut snapshot = channel.snapshot.lock().await;
         if connection.is_first {
-            for receipt in self.publish(vec![update(&self.topic, event.clone())]).await? {
+            let update = self.update(event.clone());
+            for receipt in self.publish(vec![update]).await? {
                 snapshot.add(event, receipt.position);
             }
         } else if connection.draft.add(event, self.relay.config.snapshot) {
             snapshot.replace(std::mem::take(&mut connection.draft), self.hub.newest());
         }
         Ok(())
+    }
+
+    fn update(&mut self, event: Event) -> Update {
+        Update {
+            topics: vec![self.topic.clone()],
+            data: event.data,
+            id: event.id,
+            id_scope: IdScope::Topic,
+            event_type: event.event_type,
+            private: true,
+            idempotency_key: self.keys.as_mut().map(Keys::next),
+            ..Update::default()
+        }
     }
 
     /// Sees to an update that was not taken. One that the log cannot hold is told of and left out; the others go on.
@@ -295,6 +322,17 @@ impl Follower {
                 Ok(None)
             }
         }
+    }
+}
+
+impl Keys {
+    fn new() -> Result<Self, getrandom::Error> {
+        Ok(Self { prefix: getrandom::u64()?, given: 0 })
+    }
+
+    fn next(&mut self) -> Arc<str> {
+        self.given += 1;
+        format!("relay {:016x} {}", self.prefix, self.given).into()
     }
 }
 
@@ -318,18 +356,6 @@ fn can_be_sent_back(id: &str) -> bool {
     id.len() <= MAX_ID_BYTES
         && id.trim_ascii() == id
         && HeaderValue::from_bytes(id.as_bytes()).is_ok()
-}
-
-fn update(topic: &str, event: Event) -> Update {
-    Update {
-        topics: vec![topic.to_owned()],
-        data: event.data,
-        id: event.id,
-        id_scope: IdScope::Topic,
-        event_type: event.event_type,
-        private: true,
-        ..Update::default()
-    }
 }
 
 impl fmt::Display for End {

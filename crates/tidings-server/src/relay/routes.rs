@@ -57,15 +57,19 @@ pub(crate) struct Route {
 }
 
 impl Relays {
-    /// Checks the settings.
+    /// Checks the settings. `is_alone`: no other hub has the same log.
     ///
     /// # Errors
     /// [`InvalidRelay`] says of which relay what is wrong.
-    pub(crate) fn new(configs: Vec<RelayConfig>) -> Result<Self, InvalidRelay> {
+    pub(crate) fn new(configs: Vec<RelayConfig>, is_alone: bool) -> Result<Self, InvalidRelay> {
         let mut router = matchit::Router::new();
         for config in configs {
-            let (path, relay) = (config.path.clone(), Relay::new(config)?);
+            let (path, mode) = (config.path.clone(), config.mode);
+            let relay = Relay::new(config)?;
             let fault = |fault: String| InvalidRelay::Path { path: path.clone(), fault };
+            if mode == RelayMode::Shared && !is_alone {
+                return Err(fault(SHARED_LOG.to_owned()));
+            }
             if !path.starts_with('/') {
                 return Err(fault("the path must begin with /".to_owned()));
             }
@@ -98,6 +102,10 @@ impl Relays {
         Some(Route { relay: Arc::clone(relay), path: path.to_owned(), url })
     }
 }
+
+/// Why a shared relay needs a log of its own hub.
+const SHARED_LOG: &str = "it cannot put its events into a log that several hubs share, because each of them would: leave \
+                          out the bus, or make it a per-client relay";
 
 /// What cannot work in a relay's settings.
 fn fault(config: &RelayConfig) -> Option<String> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Response};
-use tidings_hub::{Grants, Hub, Resume, SubscribeError, Subscription};
+use tidings_hub::{Grants, Hub, Resume, SubscribeError, Subscription, Unavailable};
 use tokio::sync::watch;
 
 use super::channel::{Channel, Lease, Newcomer, Status};
@@ -82,7 +82,8 @@ async fn join(
     let relay = &route.relay;
     let (channel, status) = relay.channels.listen(&topic);
     // First whether it may: what is refused opens no connection.
-    let (subscription, greeting) = match enter(&channel, newcomer, hub).await {
+    let patience = route.config().answer_timeout;
+    let (subscription, greeting) = match enter(&channel, newcomer, hub, patience).await {
         Ok(entered) => entered,
         Err(refusal) => {
             drop(status);
@@ -100,20 +101,31 @@ async fn join(
         };
         // What the log has of this stream, it goes on after.
         let last = hub.newest_topic_id(&topic);
+        let name = topic.clone();
         let follower = Follower::new(route, topic, &channel, last.as_ref(), hub, metrics, room);
+        let Ok(follower) = follower else {
+            // Who has come meanwhile is sent away as the channel is dropped.
+            relay.channels.remove(&name);
+            return Err(Refusal::Internal);
+        };
         tokio::spawn(follower.run());
     }
     Ok(Place { status, subscription, greeting })
 }
 
-/// Lets a newcomer into a channel.
+/// Lets a newcomer into a channel. While the log is away and an event for the snapshot waits for it, nobody gets in.
 async fn enter(
     channel: &Channel,
     newcomer: Newcomer,
     hub: &Hub,
+    patience: Duration,
 ) -> Result<(Subscription, Option<Bytes>), Refusal> {
     if let Status::Failed(error) = &*channel.status.borrow() {
         return Err(error.clone().into());
     }
-    Ok(channel.enter(hub, newcomer).await?)
+    let Ok(entered) = tokio::time::timeout(patience, channel.enter(hub, newcomer)).await else {
+        let why = Unavailable::new("an event of the relay's upstream waits for the log");
+        return Err(SubscribeError::Unavailable(why).into());
+    };
+    Ok(entered?)
 }

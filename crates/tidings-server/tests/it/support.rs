@@ -100,13 +100,19 @@ impl TestServer {
     }
 
     /// Starts a server whose hub has a log behind it.
-    pub(crate) async fn on_log(
+    pub(crate) async fn on_log(log: Arc<dyn Log>, hub: HubConfig, config: ServerConfig) -> Self {
+        Self::on_log_at(loopback(), log, hub, config).await
+    }
+
+    /// Starts it on this listener.
+    pub(crate) async fn on_log_at(
+        listener: TcpListener,
         log: Arc<dyn Log>,
         hub: HubConfig,
         mut config: ServerConfig,
     ) -> Self {
         config.stream.lane = lane();
-        Self::serve_on(loopback(), None, Server::open(log, hub, config).await.unwrap())
+        Self::serve_on(listener, None, Server::open(log, hub, config).await.unwrap())
     }
 
     fn serve_on(

@@ -10,6 +10,7 @@ use std::{
 use clap::ValueEnum;
 use ipnet::IpNet;
 use reqwest::Url;
+use tidings_hub::Update;
 use tidings_server::{Lane, RelayAccess, auth::Algorithm};
 use tracing_subscriber::EnvFilter;
 
@@ -244,13 +245,17 @@ impl<'a> Reader<'a> {
         if header_bytes.get() < LEAST_HEADER_BYTES {
             return Err(self.wrong("limits.header_bytes", "at least 4KiB"));
         }
+        let topics_per_update = self.at_least_one("limits.topics_per_update")?;
+        if topics_per_update.get() > Update::MAX_TOPICS {
+            return Err(self.wrong("limits.topics_per_update", "at most 65_535"));
+        }
         Ok(LimitsConfig {
             streams: self.at_least_one("limits.streams")?,
             per_user: self.limit("limits.per_user")?,
             per_address: self.limit("limits.per_address")?,
             per_topic: self.limit("limits.per_topic")?,
             selectors: self.at_least_one("limits.selectors")?,
-            topics_per_update: self.at_least_one("limits.topics_per_update")?,
+            topics_per_update,
             update_bytes: self.at_least_one("limits.update_bytes")?,
             request_bytes: self.at_least_one("limits.request_bytes")?,
             header_bytes,

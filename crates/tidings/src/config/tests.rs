@@ -185,6 +185,10 @@ fn a_wrong_value_is_refused_with_its_place_and_what_it_must_be() {
         ),
         ("dev = 'yes'", "hub.toml:1: `dev` must be true or false, not \"yes\""),
         ("[limits]\nstreams = 0", "hub.toml:2: `limits.streams` must be at least 1, not 0"),
+        (
+            "[limits]\ntopics_per_update = 65_536",
+            "hub.toml:2: `limits.topics_per_update` must be at most 65_535, not 65536",
+        ),
         ("[limits]\nstreams = -1", "hub.toml:2: `limits.streams` must be a whole number"),
         (
             "[limits]\nupdate_bytes = '1MB'",

@@ -52,6 +52,26 @@ fn open_streams_stay_and_have_everything_once_it_is_back() {
     });
 }
 
+/// Each subscriber's task asked the log four times a second, for as long as it was away.
+#[test]
+fn who_waits_for_it_asks_it_less_and_less_and_at_once_when_it_is_back() {
+    in_every_way(async |way| {
+        let log = MemoryLog::with("a", 10);
+        let hub = hub_on(&log, 4).await;
+        let mut listener = Listener::after(&hub, way, &["a"], log.position(2)).await;
+        log.change(|contents| contents.is_away = true);
+        assert_eq!(listener.all().await, []);
+        let half_an_hour = Duration::from_mins(30);
+        assert!(tokio::time::timeout(half_an_hour, listener.next()).await.is_err(), "it is away");
+        let asked = log.contents().reads.len();
+        assert!((300..=400).contains(&asked), "{asked} times in half an hour");
+        let began = tokio::time::Instant::now();
+        log.change(|contents| contents.is_away = false);
+        assert_eq!(listener.some(8).await, numbers(3..=10));
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    });
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_has_to_be_looked_up_in_it_is_refused() {
     let log = MemoryLog::with("a", 10);

@@ -46,12 +46,18 @@ pub(crate) struct Contents {
     pub(crate) is_followed_late: bool,
     /// Reads wait.
     pub(crate) reads_are_held: bool,
+    /// Results of what is appended wait.
+    pub(crate) results_are_held: bool,
     /// What is appended is, but whoever appends it gets no good answer.
     pub(crate) loses_results: bool,
     /// Reads that have begun and wait.
     pub(crate) waiting_reads: usize,
     /// What was read, finished or not.
     pub(crate) reads: Vec<Wanted>,
+    /// How often an id was looked up in it, or its bounds were asked for.
+    pub(crate) lookups: usize,
+    /// How often something was to be appended, in vain or not.
+    pub(crate) appends: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -75,9 +81,12 @@ impl MemoryLog {
             is_away: false,
             is_followed_late: false,
             reads_are_held: false,
+            results_are_held: false,
             loses_results: false,
             waiting_reads: 0,
             reads: Vec::new(),
+            lookups: 0,
+            appends: 0,
         };
         Self(Arc::new(Shared { contents: Mutex::new(contents), changes: watch::Sender::default() }))
     }
@@ -251,6 +260,7 @@ impl Log for MemoryLog {
     fn append(&self, entries: Vec<Entry>, mode: Mode) -> Later<'static, Vec<Appending>> {
         let count = entries.len();
         let results = self.change(|contents| {
+            contents.appends += 1;
             let lost = |why| vec![Err(AppendError::Unavailable(why)); count];
             if let Err(why) = contents.unavailable() {
                 return lost(why);
@@ -265,7 +275,11 @@ impl Log for MemoryLog {
                 results
             }
         });
-        Box::pin(std::future::ready(results))
+        let log = self.clone();
+        Box::pin(async move {
+            log.until(|contents| !contents.results_are_held).await;
+            results
+        })
     }
 
     fn read(&self, wanted: Wanted) -> Later<'static, Result<Page, Unavailable>> {
@@ -283,12 +297,14 @@ impl Log for MemoryLog {
     }
 
     fn find(&self, id: OwnId) -> Later<'static, Result<Option<u64>, Unavailable>> {
-        let contents = self.contents();
+        let mut contents = self.contents();
+        contents.lookups += 1;
         Box::pin(std::future::ready(contents.unavailable().map(|()| contents.find(&id))))
     }
 
     fn bounds(&self) -> Later<'static, Result<Bounds, Unavailable>> {
-        let contents = self.contents();
+        let mut contents = self.contents();
+        contents.lookups += 1;
         Box::pin(std::future::ready(contents.unavailable().map(|()| contents.bounds())))
     }
 

@@ -75,6 +75,21 @@ async fn a_log_that_is_trimmed_while_it_is_opened_is_opened() {
     publish_one(&hub).await;
 }
 
+/// What the log said was thrown away, and the operator was told only that it was away.
+#[tokio::test(start_paused = true)]
+async fn why_a_log_goes_away_while_it_is_opened_is_told() {
+    let log = MemoryLog::with("a", 10);
+    log.change(|contents| contents.is_followed_late = true);
+    let opening = tokio::spawn({
+        let log = log.shared();
+        async move { Hub::open(log, ROOMY, None).await }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    log.change(|contents| (contents.is_away, contents.is_followed_late) = (true, false));
+    let refused = opening.await.unwrap().unwrap_err();
+    assert!(refused.to_string().contains("sent it away"), "{refused}");
+}
+
 /// As it lets go of its hub, whoever listened has let go of it.
 #[test]
 fn a_dropped_hub_lets_go_of_its_log() {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tidings_hub::{Gap, IdScope, Resume, Start, SubscribeError, Update};
+use tidings_hub::{Gap, Hub, HubConfig, IdScope, Limits, Resume, Start, SubscribeError, Update};
 
 use super::hub_on;
 use super::listener::{Listener, in_every_way, numbers};
 use super::memory::MemoryLog;
-use crate::fixture::{Seen, about, event_id, granted, subscriber, updates};
+use crate::fixture::{ROOMY, Seen, about, event_id, granted, subscriber, updates};
 
 /// Updates about two topics in turn, every third of them private.
 fn mixed() -> MemoryLog {
@@ -142,6 +142,28 @@ fn beyond_this_hubs_tail_it_waits_for_what_the_log_has() {
             assert!(matches!(refused, Err(SubscribeError::Unavailable(_))));
         }
     });
+}
+
+/// A full hub looked up in the log where each of those would have begun that it turned away.
+#[tokio::test(start_paused = true)]
+async fn who_is_not_let_in_is_not_looked_up() {
+    let log = MemoryLog::with("a", 10);
+    let limits = Limits { streams: Some(1), ..ROOMY.limits };
+    let hub = Hub::open(log.shared(), HubConfig { limits, ..ROOMY }, None).await.unwrap();
+    let _only = hub.subscribe(subscriber(&["a"]), Start::Live).await.unwrap();
+    let asked = log.contents().lookups;
+    let ids = || ["own".to_owned(), log.position(11).to_string()];
+    for id in ids() {
+        let refused = hub.subscribe(subscriber(&["a"]), Start::After(id)).await.unwrap_err();
+        assert_eq!(refused, SubscribeError::HubFull { limit: 1 });
+    }
+    hub.close();
+    log.change(|contents| contents.is_away = true);
+    for id in ids() {
+        let refused = hub.subscribe(subscriber(&["a"]), Start::After(id)).await.unwrap_err();
+        assert_eq!(refused, SubscribeError::Closed);
+    }
+    assert_eq!(log.contents().lookups, asked);
 }
 
 #[test]

@@ -8,6 +8,8 @@ use tidings_hub::{HubConfig, Retention, Update};
 use tidings_server::ServerConfig;
 use tokio::net::{TcpListener, TcpSocket};
 
+use crate::memory_log::MemoryLog;
+
 use super::super::memory::held_bytes;
 use super::super::support::{
     Client, EventStream, Now, Seen, TestServer, loopback, open_config, seq,
@@ -19,7 +21,6 @@ const STUCK: usize = 20;
 /// What one may hold, its client in the test included. It measures up to 86 KB in a build without optimisations; one
 /// that has nothing to read measures 52 KB.
 const MAX_STUCK_BYTES: isize = 96 * 1024;
-
 /// What the kernel keeps between a server and a client where both are made with it: little, so that a client that does
 /// not read is soon noticed.
 pub(crate) const SMALL_BYTES: u32 = 8 * 1024;
@@ -115,5 +116,40 @@ async fn a_stuck_subscriber_delays_nobody_and_its_memory_is_bounded() {
             }
         }
         assert!(gaps > 0);
+    }
+}
+
+/// One that reads what is older than the hub's memory was given a page of the log at once, which waited for its socket.
+#[tokio::test]
+async fn a_stuck_subscriber_that_reads_from_the_log_takes_no_more() {
+    let log = MemoryLog::new(usize::MAX);
+    for number in 1..=RETAINED {
+        log.put(Update::new("a", format!("{number:01000}")));
+    }
+    let mut hub = HubConfig::default();
+    hub.retention.max_updates = 1;
+    let config = ServerConfig { subscriptions: false, ..open_config() };
+    let listener = listener_with(SMALL_BYTES);
+    let server = TestServer::on_log_at(listener, log.shared(), hub, config).await;
+    // The log picks what it is about, or the hub does.
+    for query in ["topic=a&lastEventID=earliest", "topic=%7Bx%7D&lastEventID=earliest"] {
+        let before = held_bytes();
+        let mut stuck = Vec::new();
+        for _ in 0..STUCK {
+            let client = with_receive_buffer(SMALL_BYTES, &server).await;
+            stuck.push(client.subscribe(query, "").await);
+        }
+        // Each has what the kernel takes. Nothing is waited for but the test's own thread.
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        let each = (held_bytes() - before) / STUCK.cast_signed();
+        assert!(each < MAX_STUCK_BYTES, "a stuck subscriber takes {each} bytes");
+        for mut stream in stuck {
+            for number in 1..=RETAINED {
+                let (event_type, _, id) = stream.event().await;
+                assert_eq!((event_type.as_str(), seq(&id)), ("message", number));
+            }
+        }
     }
 }

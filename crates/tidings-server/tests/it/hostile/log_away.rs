@@ -14,7 +14,7 @@ const CAUSE: &str = "the test has sent it away";
 
 pub(super) fn cases() -> Vec<Case> {
     let away = |words| refused(503, "log_unavailable", words);
-    let written = || away("cannot be written to");
+    let written = || away("again with the same idempotency key");
     let array = br#"[{"topic":"a"},{"topic":"b"}]"#;
     let lines = b"{\"topic\":\"a\"}\n{\"topic\":1}\n{\"topic\":\"b\"}\n";
     let results = Expected::Lines(&["log_unavailable", "wrong_type", "log_unavailable"]);
@@ -92,6 +92,53 @@ async fn the_operator_is_told_why_and_the_publisher_is_not() {
     assert!(!answer.text().contains(CAUSE), "{}", answer.text());
     let logged = super::logged();
     assert!(logged.contains(CAUSE), "{logged}");
+}
+
+/// Each publish that was refused had a line of its own.
+#[tokio::test]
+async fn the_operator_is_not_told_of_each_request() {
+    let log = MemoryLog::new(usize::MAX);
+    let harness = on(&log).await;
+    log.change(|contents| contents.is_away = true);
+    drop(super::logged());
+    let began = std::time::SystemTime::now();
+    for _ in 0..100 {
+        harness.exchange(&form("topic=a")).await.unwrap();
+        harness.exchange(&post("application/x-ndjson", b"{\"topic\":\"a\"}\n")).await.unwrap();
+    }
+    let seconds = began.elapsed().unwrap().as_secs();
+    let logged = super::logged();
+    let lines = logged.lines().filter(|line| line.contains(" INFO ") && line.contains(CAUSE));
+    let told = lines.count() as u64;
+    assert!((1..=seconds + 2).contains(&told), "{told} lines in {seconds} s");
+}
+
+/// The time for the next piece of a body ran while the log took its own, and so did that of who waits for a result.
+#[tokio::test(start_paused = true)]
+async fn who_sends_lines_is_not_timed_out_by_a_slow_log() {
+    let log = MemoryLog::new(usize::MAX);
+    let harness = on(&log).await;
+    let mut client = harness.server.connect().await;
+    let head = "POST /events HTTP/1.1\r\nHost: hub\r\nContent-Type: application/x-ndjson\r\n";
+    client.send(format!("{head}Transfer-Encoding: chunked\r\n\r\n").as_bytes()).await;
+    assert_eq!(client.head().await.unwrap().status, 200);
+    for _ in 0..3 {
+        let before = log.change(|contents| {
+            contents.results_are_held = true;
+            contents.appends
+        });
+        client.send(b"e\r\n{\"topic\":\"a\"}\n\r\n").await;
+        let taken = log.until(|contents| contents.appends > before);
+        tokio::time::timeout(Duration::from_mins(1), taken).await.expect("the body is over");
+        tokio::time::sleep(Duration::from_mins(2)).await;
+        log.change(|contents| contents.results_are_held = false);
+        let result = String::from_utf8(client.piece().await.unwrap()).unwrap();
+        assert!(result.starts_with("{\"id\":"), "{result}");
+        // Its own time has only begun.
+        tokio::time::sleep(Duration::from_secs(20)).await;
+    }
+    client.send(b"0\r\n\r\n").await;
+    assert_eq!(client.piece().await, None);
 }
 
 /// Who is behind while the log is away waits for it, and has everything when it is back.

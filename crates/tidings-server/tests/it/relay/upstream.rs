@@ -8,6 +8,8 @@ use tidings_server::{RelayAccess, RelayConfig, RelayMode, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::memory_log::MemoryLog;
+
 use super::super::support::{Client, PATIENCE, TestServer, open_config};
 
 /// The path that most tests relay.
@@ -130,6 +132,12 @@ pub(crate) async fn relaying_all(relays: Vec<RelayConfig>) -> TestServer {
     // Announcements would take places in the log.
     let config = ServerConfig { relays, subscriptions: false, ..open_config() };
     TestServer::start(HubConfig::default(), config).await
+}
+
+/// A server with one relay, whose hub has a log behind it.
+pub(crate) async fn relaying_on(log: &MemoryLog, relay: RelayConfig) -> TestServer {
+    let config = ServerConfig { relays: vec![relay], subscriptions: false, ..open_config() };
+    TestServer::on_log(log.shared(), HubConfig::default(), config).await
 }
 
 /// The same relay with short times: what takes seconds for real takes a fraction of one.
