@@ -199,7 +199,8 @@ impl World {
             contents.is_followed_late = false;
             contents.reads_are_held = false;
         });
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        // Who was read for in vain, and was not told that the log was away, is read for again within 5 s.
+        tokio::time::sleep(Duration::from_secs(6)).await;
         for who in 0..self.all.len() {
             while self.read(who).await {}
             let known = &self.all[who];
