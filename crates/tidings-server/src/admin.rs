@@ -3,9 +3,8 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
@@ -16,13 +15,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{debug, error};
 
 use crate::body::Body;
 use crate::kick;
-use crate::server::Server;
+use crate::server::{Server, Shared};
 
 /// How often the hub shows that it lives.
 const PULSE: Duration = Duration::from_millis(500);
@@ -80,55 +78,28 @@ impl Pulse {
     }
 }
 
-/// The thread of the admin listener. It ends with this: it has a part in the hub, whose log is closed with the last one.
-#[derive(Debug)]
-pub(crate) struct AdminThread {
-    stop: oneshot::Sender<()>,
-    thread: JoinHandle<()>,
-}
-
-impl AdminThread {
-    /// Ends the thread, and waits until it has let go of the hub.
-    pub(crate) async fn end(self) {
-        drop(self.stop);
-        let ended = tokio::task::spawn_blocking(|| self.thread.join().is_ok()).await;
-        if !matches!(ended, Ok(true)) {
-            error!("the admin listener's thread has failed");
-        }
-    }
-}
-
-/// Serves probes, metrics and the calls that end streams on a thread of its own. Must be called within the hub's runtime.
+/// Serves probes, metrics and the calls that end streams on a thread of its own, until the process ends. Must be called
+/// within the hub's runtime. It answers for as long as somebody else has the server: a log on disk is closed with the last
+/// who has it, and this thread has no end.
 ///
 /// # Errors
 /// When the thread or its runtime cannot be made.
-pub(crate) fn spawn(
-    listener: TcpListener,
-    server: Server,
-    pulse: Arc<Pulse>,
-) -> io::Result<AdminThread> {
+pub(crate) fn spawn(listener: TcpListener, server: &Server, pulse: Arc<Pulse>) -> io::Result<()> {
+    let server = server.downgrade();
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let hub = Handle::current();
-    let (stop, stopped) = oneshot::channel();
     let serve = move || {
-        let served = runtime.block_on(async {
-            tokio::select! {
-                served = accept(listener, server, pulse, hub) => served,
-                _ = stopped => Ok(()),
-            }
-        });
-        if let Err(error) = served {
+        if let Err(error) = runtime.block_on(accept(listener, server, pulse, hub)) {
             error!(%error, "the admin listener has failed");
         }
     };
-    let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(serve)?;
-    Ok(AdminThread { stop, thread })
+    std::thread::Builder::new().name("admin".to_owned()).spawn(serve).map(drop)
 }
 
 async fn accept(
     listener: TcpListener,
-    server: Server,
+    server: Weak<Shared>,
     pulse: Arc<Pulse>,
     hub: Handle,
 ) -> io::Result<()> {
@@ -144,6 +115,9 @@ async fn accept(
             let (server, pulse, hub) = (server.clone(), Arc::clone(&pulse), hub.clone());
             async move {
                 let (request, _body) = request.into_parts();
+                let Some(server) = Server::upgrade(&server) else {
+                    return Ok(text(StatusCode::SERVICE_UNAVAILABLE, "the hub has stopped\n"));
+                };
                 Ok::<_, Infallible>(if kick::is_served(request.uri.path()) {
                     kick::answer(&request, &server, &hub).await
                 } else {

@@ -61,8 +61,9 @@ impl Server {
         shutdown: impl Future<Output = ()>,
     ) -> io::Result<()> {
         let pulse = Arc::new(Pulse::new());
-        let spawn = |admin| admin::spawn(admin, self.clone(), Arc::clone(&pulse));
-        let admin = admin.map(spawn).transpose()?;
+        if let Some(admin) = admin {
+            admin::spawn(admin, self, Arc::clone(&pulse))?;
+        }
         let acceptor = Acceptor::new(listener, self.0.config.stream.peer_timeout)?;
         let edge = Arc::new(Edge::new(self.clone())?);
         pulse.set_ready(true);
@@ -76,14 +77,10 @@ impl Server {
             self.leave().await;
         };
         tokio::select! {
-            () = run => {}
+            () = run => Ok(()),
             // While the hub drains, too: whoever watches the probes would kill it in the middle.
             never = pulse.beat(self) => match never {},
         }
-        if let Some(admin) = admin {
-            admin.end().await;
-        }
-        Ok(())
     }
 }
 

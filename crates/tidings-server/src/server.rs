@@ -1,7 +1,7 @@
 //! The server: a hub with an HTTP edge. It answers requests whoever accepts the connections.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -88,6 +88,16 @@ impl Server {
         config: ServerConfig,
     ) -> Result<Self, StartError> {
         Self::build(Some(log), hub, config).await
+    }
+
+    /// For who must not keep the server.
+    pub(crate) fn downgrade(&self) -> Weak<Shared> {
+        Arc::downgrade(&self.0)
+    }
+
+    /// The server, as long as somebody keeps it.
+    pub(crate) fn upgrade(server: &Weak<Shared>) -> Option<Self> {
+        server.upgrade().map(Self)
     }
 
     async fn build(

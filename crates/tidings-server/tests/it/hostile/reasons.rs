@@ -12,6 +12,9 @@ const OUT_OF_REACH: [&str; 2] = ["internal", "unavailable"];
 const BY_APPLICATIONS: [&str; 4] =
     ["callback_unauthorized", "callback_forbidden", "callback_failed", "kicked"];
 
+/// What only another hub brings about that does not answer: the tests of `cluster` do.
+const BY_OTHER_HUBS: [&str; 1] = ["hubs_missing"];
+
 /// Where the reasons are: the one table, and the names of errors that it takes over.
 const SOURCES: [&str; 4] = [
     include_str!("../../../src/reject.rs"),
@@ -68,6 +71,7 @@ fn every_reason_of_the_table_of_refusals_is_met() {
         })
         .chain(OUT_OF_REACH)
         .chain(BY_APPLICATIONS)
+        .chain(BY_OTHER_HUBS)
         .filter(|word| *word != "id")
         .collect();
     assert_eq!(met, known());
