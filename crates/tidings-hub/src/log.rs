@@ -160,7 +160,7 @@ pub struct Wanted {
     pub topics: Option<Arc<[Arc<str>]>>,
     /// How many updates at the most; at least one.
     pub max_updates: usize,
-    /// After how many bytes of data no more are read. A single update may be larger.
+    /// After how many bytes of data and of the names of topics no more are read. A single update may be larger.
     pub max_bytes: usize,
 }
 

@@ -13,6 +13,9 @@ use tidings_hub::{Entry, EventId, EventType, IdScope, Update};
 
 const VERSION: u8 = 1;
 
+/// What a topic costs in memory beside its name, in bytes.
+const TOPIC_BYTES: usize = 40;
+
 const PRIVATE: u8 = 1;
 const HAS_ID: u8 = 1 << 1;
 const TOPIC_SCOPE: u8 = 1 << 2;
@@ -43,6 +46,13 @@ impl std::fmt::Display for BadRecord {
 }
 
 impl std::error::Error for BadRecord {}
+
+/// What an update counts in a page, in bytes: its data, and its topics with what each costs beside its name. An update with a
+/// thousand long topics and no data is not a small one.
+pub(crate) fn weight(update: &Update) -> usize {
+    let topics: usize = update.topics.iter().map(|topic| topic.len() + TOPIC_BYTES).sum();
+    update.data.len() + topics
+}
 
 /// Writes an entry.
 pub(crate) fn encode(entry: &Entry, out: &mut Vec<u8>) {

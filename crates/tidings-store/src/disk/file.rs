@@ -11,6 +11,9 @@ use tidings_hub::{Epoch, Unavailable};
 use super::Durability;
 use super::error::OpenError;
 
+/// How long to wait for who else uses the file.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Tells our files from other programs': "Tdng".
 const APPLICATION: i64 = 0x5464_6e67;
 
@@ -87,7 +90,7 @@ pub(super) fn open_to_read(file: &Path) -> rusqlite::Result<Connection> {
 fn connect(file: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     // Without SQLITE_OPEN_URI: a path is a path. A connection is used by one thread at a time.
     let connection = Connection::open_with_flags(file, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(PATIENCE)?;
     // An error of the device would be a signal that ends the process where the file is mapped.
     connection.pragma_update(None, "mmap_size", 0)?;
     connection.set_prepared_statement_cache_capacity(32);
@@ -177,6 +180,14 @@ pub(super) fn mark_closed(connection: &Connection) -> rusqlite::Result<()> {
 /// Which start of the system this is; the same for all where it does not say.
 fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// Begins the write-ahead log anew, and tells whether somebody was in the way. It does not wait for them.
+pub(super) fn truncate_wal(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let is_busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+    connection.busy_timeout(PATIENCE)?;
+    is_busy
 }
 
 /// Whether the file is as long as it says it is. This finds what was cut off without reading the file.
@@ -291,4 +302,29 @@ fn explained(error: &rusqlite::Error) -> String {
         _ => "unexpected: if it goes on, restart the hub",
     };
     format!("{advice} ({error})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `kill -9` keeps what the system has, so no other test would miss a sync.
+    #[test]
+    fn a_log_that_is_synced_waits_for_the_disk_at_each_commit() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("log.sqlite");
+        fs::write(&file, []).unwrap();
+        make(&file).unwrap();
+        // SQLite's numbers: FULL is 2, and syncs the write-ahead log at each commit; NORMAL is 1.
+        for (durability, expected) in [(Durability::Synced, 2), (Durability::Process, 1)] {
+            let first = open(&file, durability, 1 << 20).unwrap();
+            let again = open_again(&file, durability, 1 << 20).unwrap();
+            for connection in [first, again] {
+                let level = connection.query_row("PRAGMA synchronous", [], |row| row.get(0));
+                assert_eq!(level, Ok(expected), "{durability:?}");
+                let mode = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0));
+                assert_eq!(mode, Ok("wal".to_owned()));
+            }
+        }
+    }
 }

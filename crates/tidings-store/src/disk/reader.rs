@@ -5,6 +5,8 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tidings_hub::{Entry, IdScope, Logged, OwnId, Page, Unavailable, Wanted};
 
+use crate::record;
+
 use super::blocks::{self, Lookup};
 use super::shared::{Shared, View};
 use super::{file, found, marks};
@@ -127,7 +129,7 @@ struct Room {
 impl Room {
     fn take(&mut self, entry: &Entry) {
         self.updates = self.updates.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(entry.update.data.len());
+        self.bytes = self.bytes.saturating_sub(record::weight(&entry.update));
     }
 
     fn is_full(&self) -> bool {

@@ -28,6 +28,9 @@ const SHORT: Duration = Duration::from_millis(10);
 /// How long the writer waits at the most for more to write, when there is some.
 const LINGER: Duration = Duration::from_millis(1);
 
+/// How long after the write-ahead log could not be begun anew that is tried again.
+const BOUND_AGAIN: Duration = Duration::from_secs(5);
+
 /// Who writes.
 pub(super) struct Writer {
     shared: Arc<Shared>,
@@ -39,6 +42,8 @@ pub(super) struct Writer {
     marks: Marks,
     /// Whether the last transaction failed.
     is_failing: bool,
+    /// When the write-ahead log may be begun anew again, where somebody was in the way.
+    bound_after: Option<Instant>,
     /// Whoever comes next may open the log when all this is done.
     directory: Directory,
 }
@@ -62,7 +67,17 @@ impl Writer {
     ) -> Self {
         let connection = Some(connection);
         let marks = Marks::new();
-        Self { shared, queue, config, connection, kept, marks, is_failing: false, directory }
+        Self {
+            shared,
+            queue,
+            config,
+            connection,
+            kept,
+            marks,
+            is_failing: false,
+            bound_after: None,
+            directory,
+        }
     }
 
     /// Writes until the queue is closed and empty.
@@ -245,17 +260,34 @@ impl Writer {
 
     /// Begins the write-ahead log anew when it has become too long: readers that come one after another can keep SQLite from
     /// doing so by itself.
-    fn bound_wal(&self) {
+    /// Who reads the file with another program may be in the way: nobody waits for that.
+    fn bound_wal(&mut self) {
+        if self.bound_after.is_some_and(|after| Instant::now() < after) {
+            return;
+        }
         let limit = 2 * wal_bytes(&self.config.retention);
         let wal = self.directory.path.join("log.sqlite-wal");
         if fs::metadata(wal).is_ok_and(|wal| wal.len() > limit)
             && let Some(connection) = &self.connection
         {
             let _nobody_reads = self.shared.gate.write();
-            let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-            if let Err(error) = done {
-                let why = self.shared.unavailable(&error);
-                tracing::debug!("the write-ahead log stays as long as it is: {why}");
+            let is_first = self.bound_after.is_none();
+            let is_busy = file::truncate_wal(connection);
+            self.bound_after = match is_busy {
+                Ok(false) => None,
+                Ok(true) | Err(_) => Some(Instant::now() + BOUND_AGAIN),
+            };
+            let log = self.shared.file.display();
+            match is_busy {
+                Ok(true) if is_first => tracing::warn!(
+                    %log,
+                    "the write-ahead log grows, because another program reads the log's file and does not end: close it"
+                ),
+                Ok(_) => {}
+                Err(error) => {
+                    let why = self.shared.unavailable(&error);
+                    tracing::debug!("the write-ahead log stays as long as it is: {why}");
+                }
             }
         }
     }

@@ -3,6 +3,8 @@
 
 use tidings_hub::{Bounds, Logged, OwnId, Page, Unavailable, Wanted};
 
+use crate::record;
+
 use super::api::Stored;
 use super::keys::entry;
 use super::link::{Link, Up};
@@ -101,7 +103,7 @@ impl Reading {
     /// Takes the next message; false when there is no room for it.
     fn take(&mut self, stored: &Stored) -> bool {
         if let Some(logged) = logged(stored).filter(|logged| is_wanted(&self.wanted, logged)) {
-            let bytes = self.bytes + logged.update.data.len();
+            let bytes = self.bytes + record::weight(&logged.update);
             self.is_full = self.bytes > 0 && bytes > self.wanted.max_bytes;
             if self.is_full {
                 return false;

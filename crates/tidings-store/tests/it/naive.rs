@@ -149,7 +149,8 @@ impl Kept {
                     page.next = logged.seq;
                     break;
                 }
-                bytes += logged.update.data.len();
+                bytes += logged.update.data.len()
+                    + logged.update.topics.iter().map(|topic| topic.len() + 40).sum::<usize>();
                 page.updates.push(logged);
             }
         }

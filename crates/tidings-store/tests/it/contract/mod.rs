@@ -82,6 +82,7 @@ macro_rules! contract {
             reading::an_update_is_read_as_it_was_written,
             reading::a_log_is_read_from_a_seq_until_a_seq,
             reading::a_page_ends_where_its_bounds_say,
+            reading::a_page_counts_the_names_of_topics,
             reading::the_updates_about_some_topics_are_all_found,
             reading::a_thousand_topics_are_read_at_once,
             reading::an_empty_log_is_read_and_has_bounds,

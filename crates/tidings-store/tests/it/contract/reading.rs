@@ -74,6 +74,16 @@ pub(crate) async fn a_page_ends_where_its_bounds_say<S: Stand>() {
     }
 }
 
+/// Only data was counted: 250 updates of a thousand long topics each came in one page, a gigabyte.
+pub(crate) async fn a_page_counts_the_names_of_topics<S: Stand>() {
+    let (log, _stand) = roomy::<S>().await;
+    let topics: Vec<String> = (0..50).map(|n| format!("{n} {}", "x".repeat(200))).collect();
+    let update = Update { topics, ..Update::default() };
+    append_all(&log, (0..100).map(|_| entry(update.clone())).collect()).await;
+    let page = log.read(Wanted { max_bytes: 50_000, ..wanted(1, 101, None) }).await.unwrap();
+    assert!((1..=6).contains(&page.updates.len()), "{} updates", page.updates.len());
+}
+
 pub(crate) async fn the_updates_about_some_topics_are_all_found<S: Stand>() {
     let (log, _stand) = roomy::<S>().await;
     // One in 100 is about `rare`, every third about `often`, some about both; `later` comes at the end.
