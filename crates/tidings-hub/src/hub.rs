@@ -254,7 +254,8 @@ impl Hub {
         self.0.state.try_lock_for(patience).map(|mut state| stats(&mut state))
     }
 
-    /// Refuses every publish and every new subscription from now on. Open subscriptions go on until they are closed.
+    /// Refuses every new subscription from now on, and every publish to a log in memory, which would be lost. A log behind
+    /// the hub takes updates to the end. Open subscriptions go on until they are closed.
     pub fn close(&self) {
         self.lock().closing = true;
     }

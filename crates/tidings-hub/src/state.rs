@@ -161,7 +161,8 @@ impl State {
     }
 
     pub(crate) fn check(&self, update: &Update) -> Result<(), PublishError> {
-        if self.closing {
+        // What a log behind the hub takes is not lost with the hub: others read it, or this one when it is back.
+        if self.closing && self.log_oldest.is_none() {
             return Err(PublishError::Closed);
         }
         if update.topics.is_empty() {

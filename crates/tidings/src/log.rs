@@ -41,6 +41,8 @@ pub(crate) async fn open(config: &LogConfig) -> anyhow::Result<Opened> {
         Store::Disk { directory, durability } => {
             let config = DiskConfig { retention, durability: *durability };
             let log = DiskLog::open(directory, config).context("cannot open the log")?;
+            // Absolute: started elsewhere, the hub would begin another log.
+            let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.clone());
             info!(directory = %directory.display(), "the log is on disk");
             Ok(Opened { log: Some(Arc::new(log)), bus: None })
         }

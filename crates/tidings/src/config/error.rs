@@ -87,7 +87,7 @@ impl fmt::Display for ConfigError {
             Self::RelayOnSharedLog { path } => write!(
                 f,
                 "the relay at {path} cannot put its events into a log that several hubs share, because each of them \
-                 would: relay with a hub whose `log.store` is disk or memory, or set `mode = \"per_client\"`"
+                 would: relay with a hub whose `log.store` is disk or memory, or set `mode = \"per-client\"`"
             ),
         }
     }

@@ -86,9 +86,10 @@ fn shown_size(bytes: u64) -> String {
 
 /// A store's name, or its URLs without their secrets.
 fn shown_store(text: &str) -> String {
-    match text {
-        "disk" | "memory" => text.to_owned(),
-        urls => urls.split(',').map(without_secrets).collect::<Vec<_>>().join(","),
+    if text.contains("://") {
+        text.split(',').map(without_secrets).collect::<Vec<_>>().join(",")
+    } else {
+        text.to_owned()
     }
 }
 

@@ -4,12 +4,12 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tidings_hub::{BatchError, Hub, PublishError, Start, Subscriber, Update};
+use tidings_hub::{BatchError, Hub, PublishError, Start, SubscribeError, Subscriber, Update};
 
 use super::hub_on;
 use super::listener::{Listener, Way, in_every_way, numbers};
 use super::memory::MemoryLog;
-use crate::fixture::{ROOMY, Seen, event_id, updates};
+use crate::fixture::{ROOMY, Seen, event_id, subscriber, updates};
 
 fn update(number: u64) -> Update {
     Update::new("a", number.to_string())
@@ -69,10 +69,18 @@ async fn of_a_batch_all_are_there_or_none_with_the_right_place_and_error() {
     let receipts = receipts.await.unwrap();
     let seqs: Vec<_> = receipts.iter().map(|r| (r.position.seq, r.repeated)).collect();
     assert_eq!(seqs, [(2, false), (1, true), (3, false)]);
+}
+
+/// They were refused, and a balancer sent every publish to the hub that was going down, for it had the fewest streams.
+#[tokio::test(start_paused = true)]
+async fn a_hub_that_goes_down_publishes_to_a_log_that_outlives_it() {
+    let log = MemoryLog::new(usize::MAX);
+    let hub = hub_on(&log, 4).await;
     hub.close();
-    assert_eq!(hub.publish_batch([update(4)]).await, refused(0, PublishError::Closed));
-    assert_eq!(hub.publish(update(4)).await, Err(PublishError::Closed));
-    assert_eq!(log.contents().next, 4);
+    assert_eq!(hub.publish(update(1)).await.unwrap().position, log.position(1));
+    assert_eq!(hub.publish_batch([update(2)]).await.unwrap()[0].position, log.position(2));
+    let refused = hub.subscribe(subscriber(&["a"]), Start::Live).await;
+    assert_eq!(refused.err(), Some(SubscribeError::Closed));
 }
 
 #[test]

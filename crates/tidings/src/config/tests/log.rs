@@ -36,6 +36,7 @@ fn a_url_names_the_engine_and_its_settings() {
 
 #[test]
 fn what_is_no_store_is_refused_with_what_is_one() {
+    assert!(store(&[("log.store", "disc")]).unwrap_err().contains("not \"disc\""));
     for text in ["disc", "http://host", "redis://", "nats://:4222", "redis:///0"] {
         let refusal = store(&[("log.store", text)]).unwrap_err();
         assert!(refusal.contains("`log.store` must be \"disk\", \"memory\", or a"), "{refusal}");
@@ -94,5 +95,5 @@ fn a_shared_relay_and_a_shared_log_do_not_go_together() {
     let environment = [("TIDINGS_LOG_STORE", "redis://host"), ("TIDINGS_AUTH_ANONYMOUS", "true")];
     let given = Given { file, environment: &environment, ..Given::default() };
     let refusal = given.resolve().unwrap_err().to_string();
-    assert!(refusal.contains("/x") && refusal.contains("per_client"), "{refusal}");
+    assert!(refusal.contains("/x") && refusal.contains("per-client"), "{refusal}");
 }
