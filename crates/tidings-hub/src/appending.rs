@@ -20,7 +20,7 @@ impl Hub {
         behind: &Behind,
         update: Update,
     ) -> Publishing<Result<Receipt, PublishError>> {
-        let all = self.append(behind, vec![update], Mode::Each);
+        let all = self.append_each(behind, vec![update]);
         Publishing::later(async move {
             let mut results = all.await;
             // One update has one result.
@@ -34,7 +34,7 @@ impl Hub {
         behind: &Behind,
         updates: Vec<Update>,
     ) -> Publishing<Vec<Result<Receipt, PublishError>>> {
-        Publishing::later(self.append(behind, updates, Mode::Each))
+        Publishing::later(self.append_each(behind, updates))
     }
 
     /// Publishes all of several updates through the log behind the hub, or none.
@@ -43,10 +43,12 @@ impl Hub {
         behind: &Behind,
         updates: Vec<Update>,
     ) -> Publishing<Result<Vec<Receipt>, BatchError>> {
-        let weights: Vec<usize> = updates.iter().map(Update::max_weight).collect();
-        if let Err(error) = self.lock().check_batch(&updates, &weights) {
-            return Publishing::done(Err(error));
+        let mut refused = self.refusals(&updates).into_iter().enumerate();
+        let first = refused.find_map(|(place, error)| Some(BatchError { place, error: error? }));
+        if let Some(refused) = first {
+            return Publishing::done(Err(refused));
         }
+        // Which keys were used the log knows.
         let all = self.append(behind, updates, Mode::All);
         Publishing::later(async move {
             let results = all.await;
@@ -63,7 +65,40 @@ impl Hub {
         })
     }
 
+    /// Why each of several updates cannot be published at all, where it cannot.
+    fn refusals(&self, updates: &[Update]) -> Vec<Option<PublishError>> {
+        let weights: Vec<usize> = updates.iter().map(Update::max_weight).collect();
+        let state = self.lock();
+        let checked = updates.iter().zip(weights);
+        let refusal = |(update, weight)| {
+            state.check(update).and_then(|()| state.check_max_weight(weight)).err()
+        };
+        checked.map(refusal).collect()
+    }
+
     /// Hands updates to the log, those that can be published at all, and gives the result of each.
+    fn append_each(
+        &self,
+        behind: &Behind,
+        updates: Vec<Update>,
+    ) -> impl Future<Output = Vec<Result<Receipt, PublishError>>> + Send + 'static {
+        let refused = self.refusals(&updates);
+        let good = updates.into_iter().zip(&refused);
+        let good =
+            good.filter(|(_, refused)| refused.is_none()).map(|(update, _)| update).collect();
+        let appended = self.append(behind, good, Mode::Each);
+        async move {
+            let mut results = appended.await.into_iter();
+            let lost =
+                || Err(AppendError::Unavailable(Unavailable::new("the log gave no result")).into());
+            let mut result = |refused: Option<PublishError>| {
+                refused.map_or_else(|| results.next().unwrap_or_else(lost), Err)
+            };
+            refused.into_iter().map(&mut result).collect()
+        }
+    }
+
+    /// Hands updates to the log, and gives the result of each.
     fn append(
         &self,
         behind: &Behind,
@@ -71,22 +106,9 @@ impl Hub {
         mode: Mode,
     ) -> impl Future<Output = Vec<Result<Receipt, PublishError>>> + Send + 'static {
         let at = SystemTime::now();
-        let mut own_ids = Vec::with_capacity(updates.len());
-        let mut refused = Vec::with_capacity(updates.len());
-        let mut entries = Vec::with_capacity(updates.len());
-        let weights: Vec<usize> = updates.iter().map(Update::max_weight).collect();
-        let state = self.lock();
-        let checked = updates.iter().zip(weights);
-        refused.extend(checked.map(|(update, weight)| {
-            state.check(update).and_then(|()| state.check_max_weight(weight)).err()
-        }));
-        drop(state);
-        for (update, refused) in updates.into_iter().zip(&refused) {
-            if refused.is_none() {
-                own_ids.push(update.id.clone());
-                entries.push(Entry { digest: digest(&update), update, at });
-            }
-        }
+        let own_ids: Vec<_> = updates.iter().map(|update| update.id.clone()).collect();
+        let entry = |update| Entry { digest: digest(&update), update, at };
+        let entries: Vec<Entry> = updates.into_iter().map(entry).collect();
         let appending = (!entries.is_empty()).then(|| behind.log.append(entries, mode));
         let hub = self.clone();
         async move {
@@ -95,15 +117,7 @@ impl Hub {
                 None => Vec::new(),
             };
             hub.note_appended(&results).await;
-            let mut results = results.into_iter().zip(own_ids);
-            let mut result = |refused: Option<PublishError>| {
-                let of_log = || {
-                    let (result, own_id) = results.next().unzip();
-                    receipt(result, own_id.flatten())
-                };
-                refused.map_or_else(of_log, Err)
-            };
-            refused.into_iter().map(&mut result).collect()
+            results.into_iter().zip(own_ids).map(receipt).collect()
         }
     }
 
@@ -120,9 +134,8 @@ impl Hub {
 }
 
 /// What a publisher gets for an entry's result.
-fn receipt(result: Option<Appending>, own_id: Option<EventId>) -> Result<Receipt, PublishError> {
-    let lost = || AppendError::Unavailable(Unavailable::new("the log gave no result"));
-    let Appended { epoch, seq, repeated } = result.unwrap_or_else(|| Err(lost()))?;
+fn receipt((result, own_id): (Appending, Option<EventId>)) -> Result<Receipt, PublishError> {
+    let Appended { epoch, seq, repeated } = result?;
     let position = Position { epoch, seq };
     let id = own_id.unwrap_or_else(|| position.to_event_id());
     Ok(Receipt { id, position, repeated })

@@ -281,7 +281,7 @@ impl Hub {
             self.0.told.notify_waiters();
         }
         let Some(announcer) = &self.0.announcer else { return };
-        // A closing hub takes no more updates; there is nobody left to tell then.
+        // A closing hub in memory takes no more updates; there is nobody left to tell then.
         self.announce(announcer.left(&member.subscriber));
     }
 }
