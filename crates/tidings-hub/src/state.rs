@@ -3,7 +3,7 @@
 //! A subscriber's cursor is the first update it is still owed, or none when it is up to date. A publish sets the cursor
 //! of those who were up to date; a read moves it on. There is no queue: being behind, replaying after a reconnect and
 //! being up to date are the same state with another number in it. The cursors of subscribers in a shard are with the
-//! shard (`shard.rs`): a publish only leaves it a notice.
+//! shard (`shard/`): a publish only leaves it a notice.
 
 use std::sync::Arc;
 use std::task::Waker;

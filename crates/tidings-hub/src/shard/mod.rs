@@ -4,6 +4,10 @@
 //! publish leaves one notice however many subscribe, and the shard's task hands the update to each of them. What it
 //! cannot hand over because the carrier takes no more is left in the log, where the subscription reads on later.
 
+mod news;
+mod plan;
+mod seat;
+
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,22 +18,22 @@ use slab::Slab;
 use crate::hub::Hub;
 use crate::inbox::{Inbox, News};
 use crate::index::{NodeKey, ShardKey};
-use crate::position::{Epoch, Position};
+use crate::position::Position;
 use crate::read::{Portion, Read};
 use crate::served::Seated;
-use crate::state::{State, may_receive};
+use crate::state::State;
 use crate::subscriber::Subscriber;
 use crate::subscription::{Delivery, Subscription};
 use crate::update::LoggedUpdate;
+
+use self::plan::Plan;
+use self::seat::Seat;
 
 /// A subscription's key in its shard, valid until it is removed.
 pub type SeatKey = usize;
 
 /// For how many subscriptions an empty shard may keep room.
 const SPARE_SEATS: usize = 64;
-/// How many deliveries are planned at once.
-const MAX_PLANNED: usize = 64 * 1024;
-
 /// Many subscriptions that one task serves together, each with a carrier `C` for its updates.
 ///
 /// What a task does in turn:
@@ -79,45 +83,6 @@ pub struct Shard<C> {
 
 /// Who listens to a node, in no order. Where in it a subscriber is, its places tell.
 type Row = Vec<SeatKey>;
-
-/// One subscription of a shard.
-struct Seat<C> {
-    subscription: Subscription,
-    /// Of which log the seqs below are.
-    epoch: Epoch,
-    /// All updates up to this one are handed over, or noted in `owed`, or not for this subscription, as none is after its
-    /// end.
-    through: u64,
-    /// The cursor of one that is behind: the first update it is still owed.
-    owed: Option<u64>,
-    /// It reads on from the log before it is handed anything.
-    is_behind: bool,
-    /// It was told to end, and what came before that is handed over or noted in `owed`.
-    is_ending: bool,
-    /// It was told to end at once.
-    ends_at_once: bool,
-    /// Its first and its last delivery in the plan.
-    planned: Option<(u32, u32)>,
-    carrier: C,
-}
-
-/// Who is to be handed which of the notices.
-#[derive(Debug, Default)]
-struct Plan {
-    /// Up to where the notices are planned.
-    notices: usize,
-    /// Deliveries of the same seat are a chain.
-    deliveries: Vec<Planned>,
-    /// Who is to be handed something, and how many of them were.
-    seats: Vec<SeatKey>,
-    done: usize,
-}
-
-#[derive(Debug)]
-struct Planned {
-    notice: u32,
-    next: Option<u32>,
-}
 
 /// What comes next for a subscription that reads from the log.
 #[derive(Debug)]
@@ -355,143 +320,6 @@ impl<C> Shard<C> {
             seat.owed = Some(refused.seq);
         }
     }
-
-    /// Plans the next deliveries; `false` when there are none.
-    fn plan_more(&mut self) -> bool {
-        let plan = &mut self.plan;
-        plan.deliveries.clear();
-        plan.seats.clear();
-        plan.done = 0;
-        while plan.deliveries.len() < MAX_PLANNED
-            && let Some(notice) = self.news.notices.get(plan.notices)
-        {
-            let row = self.rows.get(&notice.node);
-            for &key in row.into_iter().flatten() {
-                if let Some(seat) = self.seats.get_mut(key) {
-                    plan.add(key, seat, &notice.update);
-                }
-            }
-            plan.notices += 1;
-        }
-        if !plan.seats.is_empty() {
-            return true;
-        }
-        // All notices are delivered. Who reads on from the log does so after them.
-        plan.notices = 0;
-        self.news.notices.clear();
-        self.rouse_overdue();
-        self.rouse_ending();
-        false
-    }
-
-    /// Lets all who may be owed what was skipped, or listen to a node with overdue updates, read on from the log. The first of those may not be for them: if
-    /// the log has let go of it before they read, they are told a gap that may have cost them nothing.
-    fn rouse_overdue(&mut self) {
-        if let Some(from) = self.news.skipped.take() {
-            for (key, seat) in &mut self.seats {
-                seat.owe(key, from, &mut self.roused);
-            }
-        }
-        for (node, first) in self.news.overdue.drain() {
-            let row = self.rows.get(&node);
-            for &key in row.into_iter().flatten() {
-                if let Some(seat) = self.seats.get_mut(key) {
-                    seat.owe(key, first, &mut self.roused);
-                }
-            }
-        }
-    }
-
-    /// Sees to it that those that end at once are handed nothing of what came, and notes that they know.
-    fn end_some_at_once(&mut self) {
-        if self.news.ending_at_once.is_empty() {
-            return;
-        }
-        let mut state = self.hub.lock();
-        for (key, id) in self.news.ending_at_once.drain(..) {
-            // Another subscription may have the seat by now.
-            let seat = self.seats.get_mut(key);
-            if let Some(seat) = seat.filter(|seat| seat.subscription.subscriber().id == id) {
-                seat.through = u64::MAX;
-                seat.owed = None;
-                seat.is_behind = true;
-                seat.is_ending = true;
-                seat.ends_at_once = true;
-                state.note_told(seat.subscription.key());
-                self.roused.push(key);
-            }
-        }
-        drop(state);
-        self.hub.0.told.notify_waiters();
-    }
-
-    /// Puts everybody's cursor to the beginning of another log, if one has begun.
-    fn begin_anew(&mut self) {
-        let Some((epoch, oldest)) = self.news.anew.take() else { return };
-        let mut state = self.hub.lock();
-        for (key, seat) in &mut self.seats {
-            // Who has come since then was told.
-            if seat.epoch == epoch {
-                continue;
-            }
-            seat.epoch = epoch;
-            // One that has only its end to read may have tried to meanwhile.
-            self.roused.push(key);
-            if seat.through == u64::MAX {
-                continue;
-            }
-            seat.through = oldest - 1;
-            seat.owed = Some(oldest);
-            seat.is_behind = true;
-            state.lose_all(seat.subscription.key(), oldest);
-        }
-    }
-
-    /// Lets those read on for whom something was read from the log behind the hub.
-    fn rouse_those_read_for(&mut self) {
-        for (key, id) in self.news.roused.drain(..) {
-            // Another subscription may have the seat by now.
-            let seat = self.seats.get(key);
-            if seat.is_some_and(|seat| seat.subscription.subscriber().id == id) {
-                self.roused.push(key);
-            }
-        }
-    }
-
-    /// Lets those that were told to end read on, to their end.
-    fn rouse_ending(&mut self) {
-        for (key, id) in self.news.ending.drain(..) {
-            // Another subscription may have the seat by now.
-            let seat = self.seats.get_mut(key);
-            if let Some(seat) = seat.filter(|seat| seat.subscription.subscriber().id == id) {
-                seat.is_ending = true;
-                seat.is_behind = true;
-                self.roused.push(key);
-            }
-        }
-    }
-}
-
-impl<C> Seat<C> {
-    /// Owes it what comes from an update on that it does not have.
-    fn owe(&mut self, key: SeatKey, first: Position, roused: &mut Vec<SeatKey>) {
-        // What was noted before another log began is nothing to who has come since then.
-        if first.epoch != self.epoch {
-            return;
-        }
-        if !self.is_behind {
-            self.is_behind = true;
-            roused.push(key);
-        }
-        let from = first.seq.max(self.through.saturating_add(1));
-        self.owed = Some(self.owed.map_or(from, |owed| owed.min(from)));
-    }
-
-    /// Has nothing more to read from the log.
-    fn rest(&mut self) -> Next {
-        self.is_behind = false;
-        Next::UpToDate
-    }
 }
 
 /// Frees a slot in a row; the row's last subscriber moves into it.
@@ -510,41 +338,6 @@ fn vacate<C>(
         rows.remove(&node);
     } else if row.capacity() > 64 && row.len() * 4 < row.capacity() {
         row.shrink_to(row.len() * 2);
-    }
-}
-
-impl Plan {
-    /// Plans to hand an update to a subscription, once, unless it is not for it or it reads on from the log.
-    fn add<C>(&mut self, key: SeatKey, seat: &mut Seat<C>, update: &LoggedUpdate) {
-        let Position { epoch, seq } = update.position;
-        // What came before another log began is nothing to who has come since then.
-        if epoch != seat.epoch
-            || seq <= seat.through
-            || !may_receive(seat.subscription.subscriber(), update)
-        {
-            return;
-        }
-        seat.through = seq;
-        if seat.is_behind {
-            seat.owed.get_or_insert(seq);
-            return;
-        }
-        let (Ok(at), Ok(notice)) =
-            (u32::try_from(self.deliveries.len()), u32::try_from(self.notices))
-        else {
-            return;
-        };
-        self.deliveries.push(Planned { notice, next: None });
-        let first = if let Some((first, last)) = seat.planned {
-            if let Some(last) = self.deliveries.get_mut(last as usize) {
-                last.next = Some(at);
-            }
-            first
-        } else {
-            self.seats.push(key);
-            at
-        };
-        seat.planned = Some((first, at));
     }
 }
 
