@@ -14,6 +14,7 @@ mod config;
 mod digest;
 mod elsewhere;
 mod ending;
+mod entering;
 mod error;
 mod fetch;
 mod grants;
