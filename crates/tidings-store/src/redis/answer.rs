@@ -39,26 +39,43 @@ pub(super) fn list(value: Value) -> Option<Vec<Value>> {
     }
 }
 
-/// A stream's entries: the seq and the record of each. Those with ids that are no seqs are left out; another program
-/// has written them. Where there is no record, it is empty.
-pub(super) fn entries(value: Value) -> Option<Vec<(u64, Vec<u8>)>> {
+/// The updates in an entry of the stream: the seq and the record of each.
+pub(super) type Updates = Vec<(u64, Vec<u8>)>;
+
+/// A stream's entries. Those with ids that are no seqs are left out; another program has written them. Where there is no
+/// record, it is empty.
+pub(super) fn entries(value: Value) -> Option<Vec<Updates>> {
     let mut entries = Vec::new();
     for entry in list(value)? {
         let mut parts = list(entry)?.into_iter();
         let id = text(parts.next()?)?;
-        let seq = id.strip_prefix("0-").and_then(|seq| seq.parse().ok());
-        let mut fields = parts.next().and_then(list).unwrap_or_default().into_iter();
-        let name = fields.next().and_then(bytes);
-        let record = fields.next().and_then(bytes).filter(|_| name.as_deref() == Some(b"r"));
-        if let Some(seq) = seq {
-            entries.push((seq, record.unwrap_or_default()));
+        let Some(last) = id.strip_prefix("0-").and_then(|seq| seq.parse::<u64>().ok()) else {
+            continue;
+        };
+        let mut records = records(parts.next().and_then(list).unwrap_or_default());
+        if records.is_empty() {
+            records.push(Vec::new());
         }
+        let before = last.saturating_sub(records.len() as u64);
+        entries.push((before + 1..).zip(records).collect());
     }
     Some(entries)
 }
 
+/// The records among an entry's fields.
+fn records(fields: Vec<Value>) -> Vec<Vec<u8>> {
+    let mut records = Vec::new();
+    let mut fields = fields.into_iter();
+    while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
+        if bytes(name).as_deref() == Some(b"r") {
+            records.extend(bytes(value));
+        }
+    }
+    records
+}
+
 /// What is new in the one stream that was asked for.
-pub(super) fn news(value: Value) -> Option<Vec<(u64, Vec<u8>)>> {
+pub(super) fn news(value: Value) -> Option<Vec<Updates>> {
     match value {
         Value::Nil => Some(Vec::new()),
         Value::Map(streams) => match streams.into_iter().next() {

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::answer;
+use super::answer::{self, Updates};
 use super::backoff::Backoff;
 use super::engine::Engine;
 use super::fault::{Done, Fault};
@@ -83,11 +83,13 @@ struct Follower {
 
 /// What was read.
 struct Found {
-    entries: Vec<(u64, Vec<u8>)>,
+    updates: Updates,
     /// Of which log; `None`: it is gone.
     epoch: Option<Epoch>,
     /// Whether there is, or may be, more.
     is_cut: bool,
+    /// How many bytes the largest piece had, of those that the server gives whole.
+    largest: Option<usize>,
 }
 
 /// Why following has stopped.
@@ -151,9 +153,8 @@ impl Follower {
         let mut is_behind = true;
         loop {
             let asked = Instant::now();
-            let Found { entries, epoch, is_cut } =
+            let Found { updates, epoch, is_cut, largest } =
                 if is_behind { self.page(session).await? } else { self.wait(session).await? };
-            let largest = entries.iter().map(|(_, record)| record.len()).max();
             // How long a page takes says what the line carries.
             let is_quick = is_behind && asked.elapsed() < self.engine.timeout() / 4;
             self.pace.came(largest, is_quick);
@@ -163,8 +164,8 @@ impl Follower {
                 self.take(bounds).await?;
                 continue;
             }
-            let has_waited = !is_behind && entries.is_empty();
-            let left_out = entries.first().is_some_and(|(seq, _)| *seq > self.next);
+            let has_waited = !is_behind && updates.is_empty();
+            let left_out = updates.first().is_some_and(|(seq, _)| *seq > self.next);
             if left_out || has_waited || looked.elapsed() >= LOOK_EVERY {
                 looked = Instant::now();
                 self.look(session).await?;
@@ -177,7 +178,7 @@ impl Follower {
                 tokio::time::sleep_until(asked + WAIT).await;
             }
             is_behind = is_cut;
-            self.pass_on(entries).await?;
+            self.pass_on(updates).await?;
         }
     }
 
@@ -190,9 +191,10 @@ impl Follower {
                 // Where nothing is read, nothing comes of reading on.
                 is_cut: found.next <= found.last && !found.entries.is_empty(),
                 epoch: Some(found.epoch),
-                entries: found.entries,
+                largest: found.entries.iter().map(|(_, record)| record.len()).max(),
+                updates: found.entries,
             },
-            None => Found { entries: Vec::new(), epoch: None, is_cut: false },
+            None => Found { updates: Vec::new(), epoch: None, is_cut: false, largest: None },
         })
     }
 
@@ -210,6 +212,12 @@ impl Follower {
         ask.arg("HGET").arg(keys.meta()).arg("epoch");
         let (read, epoch) = session.send_two(read, ask, doing).await?;
         let entries = answer::news(read).ok_or_else(|| session.strange(doing))?;
+        let is_cut = entries.len() >= most;
+        let bytes = |updates: &Updates| updates.iter().map(|(_, record)| record.len()).sum();
+        let largest = entries.iter().map(bytes).max();
+        // The first may have updates that were passed on already: a page ended within it.
+        let is_new = |(seq, _): &(u64, Vec<u8>)| *seq >= self.next;
+        let updates = entries.into_iter().flatten().filter(is_new).collect();
         let epoch = match epoch {
             Value::Nil => None,
             epoch => Some(
@@ -218,7 +226,7 @@ impl Follower {
                     .ok_or_else(|| session.strange(doing))?,
             ),
         };
-        Ok(Found { is_cut: entries.len() >= most, entries, epoch })
+        Ok(Found { updates, epoch, is_cut, largest })
     }
 
     /// Looks whether the log is still the one that is known, and what it has forgotten.
@@ -244,14 +252,14 @@ impl Follower {
         }
     }
 
-    async fn pass_on(&mut self, entries: Vec<(u64, Vec<u8>)>) -> Result<(), Stop> {
-        let Some((newest, record)) = entries.last() else { return Ok(()) };
+    async fn pass_on(&mut self, found: Updates) -> Result<(), Stop> {
+        let Some((newest, record)) = found.last() else { return Ok(()) };
         if let Some(epoch) = self.epoch {
             self.node.saw(epoch, *newest, record);
         }
         self.next = newest.saturating_add(1);
-        let mut updates = Vec::with_capacity(entries.len());
-        for (seq, record) in entries {
+        let mut updates = Vec::with_capacity(found.len());
+        for (seq, record) in found {
             match super::logged(seq, &record) {
                 Ok(logged) => updates.push(logged),
                 Err(error) => {

@@ -1,13 +1,14 @@
 //! The log on Redis Streams, shared by all hubs that use the same server and name. Redis 7 or later, or Valkey.
 //!
-//! The log is a stream whose entries have the ids `0-1`, `0-2` and so on: the server itself gives each update its seq.
+//! The log is a stream. Updates that are appended together are together in an entry, whose id is `0-` and the seq of the
+//! last of them, so that Redis has little to do for each: its one thread is what bounds a log that all hubs share.
 //! All that changes it is a script, which runs in the server whole and with nothing in between (`lua/`): appending,
 //! with the check of idempotency keys; trimming; settling which log it is.
 //!
 //! | key | what is in it |
 //! | --- | --- |
-//! | `{name}:log` | the stream: `r` is an update's record, `b` where its bytes begin of all that were ever in the log |
-//! | `{name}:meta` | a hash: `format`, `epoch`, `generation` (of epochs), `end` (where the next bytes begin), `base` |
+//! | `{name}:log` | the stream: `b` is where an entry's bytes begin of all that were ever in the log, each `r` a record |
+//! | `{name}:meta` | a hash: `format`, `epoch`, `generation` (of epochs), `end` (where the next bytes begin), `base`, `last` and `oldest` (seqs) |
 //! | `{name}:keys` | a hash: idempotency key to `seq:digest`, as long as the update is retained |
 //! | `{name}:ids` | a sorted set: own ids, each with its seq, found by their beginning |
 //! | `{name}:index` | a stream: what to remove from the two above when an update leaves |

@@ -211,12 +211,11 @@ impl Node {
 
     async fn entry(&self, session: &Session, seq: u64) -> Result<Option<Vec<u8>>, Fault> {
         let mut command = Cmd::new();
-        let id = format!("0-{seq}");
-        command.arg("XRANGE").arg(self.keys.log()).arg(&id).arg(&id);
+        command.arg("XRANGE").arg(self.keys.log()).arg(format!("0-{seq}")).arg("+");
+        command.arg("COUNT").arg(1);
         let found: Value = session.send(command, "look at the log").await?;
-        Ok(answer::entries(found)
-            .and_then(|found| found.into_iter().next())
-            .map(|(_, record)| record))
+        let mut found = answer::entries(found).unwrap_or_default().into_iter().flatten();
+        Ok(found.find(|(its, _)| *its == seq).map(|(_, record)| record))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use redis::Value;
 use tidings_hub::{Bounds, Epoch, Logged, OwnId, Page, Unavailable, Wanted};
 
-use super::answer;
+use super::answer::{self, Updates};
 use super::batch;
 use super::fault::Fault;
 use super::link::Link;
@@ -33,7 +33,7 @@ pub(super) struct Found {
     pub(super) last: u64,
     /// Up to where it was read.
     pub(super) next: u64,
-    pub(super) entries: Vec<(u64, Vec<u8>)>,
+    pub(super) entries: Updates,
 }
 
 impl Reader {

@@ -3,11 +3,11 @@
 -- its place, its key or nothing, its digest, its own id or nothing.
 -- The answer: 'ok', the first new seq, and for each
 -- that was not appended its place, why, and a seq.
-local known = call('HMGET', meta, 'epoch', 'end')
+local known = call('HMGET', meta, 'epoch', 'end', 'last')
 if known[1] ~= ARGV[1] or call('EXISTS', log) == 0 then
   return { 'lost' }
 end
-local stop = tonumber(known[2] or '0')
+local stop, last = tonumber(known[2] or '0'), tonumber(known[3] or '') or last_seq()
 local count = tonumber(ARGV[4])
 local RECORDS = 4
 local groups, found_by = {}, {}
@@ -23,7 +23,7 @@ end
 -- The retained update with a key: its seq and digest.
 local function holder(key)
   local seq, digest = string.match(call('HGET', keys, key) or '', '^(%d+):(%d+)$')
-  if seq and call('XRANGE', log, '0-' .. seq, '0-' .. seq)[1] then
+  if seq and is_retained(tonumber(seq)) then
     return seq, digest
   end
 end
@@ -60,11 +60,58 @@ local function check(first, last)
   end
 end
 
-local newest
+-- How many records, and how many bytes of them, are together in an entry, unless a single one is larger.
+local MOST, ROOM = 100, 32768
+-- The entry to be: where its bytes begin, its records as fields, their places, how many bytes they are, their keys.
+local start, fields, places, size, keyed = stop, {}, {}, 0, {}
+
+-- Lists what an update is found by.
+local function list(seq, by)
+  local key, own, listed = ARGV[by + 1], ARGV[by + 3], {}
+  if key ~= '' then
+    call('HSET', keys, key, whole(seq) .. ':' .. ARGV[by + 2])
+    listed = { 'k', key }
+  end
+  if own ~= '' then
+    own = own .. string.format('%016.0f', seq)
+    call('ZADD', ids, 0, own)
+    listed[#listed + 1], listed[#listed + 2] = 'i', own
+  end
+  for field = 2, #listed, 2 do
+    stop = stop + 2 * #listed[field] + FOUND_BY
+  end
+  call('XADD', index, '0-' .. whole(seq), unpack(listed))
+end
+
+-- Writes the entry.
+local function write()
+  if #places == 0 then return end
+  local function add()
+    return redis.pcall('XADD', log, '0-' .. whole(last + #places), 'b', whole(start), unpack(fields))
+  end
+  local added = add()
+  if type(added) == 'table' and added.err then
+    -- Another program has written into the log: what comes is after that.
+    last = last_seq()
+    added = add()
+    if type(added) == 'table' and added.err then return added end
+  end
+  if answer[2] == '' then answer[2] = whole(last + 1) end
+  stop = start + size + #places * OVERHEAD + ENTRY
+  for offset, place in ipairs(places) do
+    if found_by[place] then list(last + offset, found_by[place]) end
+  end
+  last = last + #places
+  start, fields, places, size, keyed = stop, {}, {}, 0, {}
+end
+
 for place = 1, count do
   local by = found_by[place]
+  local key, wrong = by and ARGV[by + 1] or '', nil
+  -- What is not written yet is not found by its key.
+  if keyed[key] or groups[place] then wrong = write() end
+  if wrong then return wrong end
   if groups[place] then check(place, groups[place]) end
-  local key = by and ARGV[by + 1] or ''
   if key ~= '' and not settled[place] then
     local seq, digest = holder(key)
     if seq then
@@ -73,30 +120,18 @@ for place = 1, count do
   end
   if not settled[place] then
     local record = ARGV[RECORDS + place]
-    newest = call('XADD', log, '0-*', 'r', record, 'b', whole(stop))
-    stop = stop + #record + OVERHEAD
-    if answer[2] == '' then answer[2] = whole(seq_of(newest)) end
-    if by then
-      local own, seq = ARGV[by + 3], seq_of(newest)
-      local fields = {}
-      if key ~= '' then
-        call('HSET', keys, key, whole(seq) .. ':' .. ARGV[by + 2])
-        fields = { 'k', key }
-      end
-      if own ~= '' then
-        own = own .. string.format('%016.0f', seq)
-        call('ZADD', ids, 0, own)
-        fields[#fields + 1], fields[#fields + 2] = 'i', own
-      end
-      for field = 2, #fields, 2 do
-        stop = stop + 2 * #fields[field] + FOUND_BY
-      end
-      call('XADD', index, newest, unpack(fields))
-    end
+    if #places == MOST or (#places > 0 and size + #record > ROOM) then wrong = write() end
+    if wrong then return wrong end
+    places[#places + 1] = place
+    fields[#fields + 1], fields[#fields + 2] = 'r', record
+    size = size + #record
+    if key ~= '' then keyed[key] = true end
   end
 end
-if newest then
-  call('HSET', meta, 'end', whole(stop))
-  retain(tonumber(ARGV[2]), tonumber(ARGV[3]), stop, seq_of(newest))
+local wrong = write()
+if wrong then return wrong end
+if answer[2] ~= '' then
+  call('HSET', meta, 'end', whole(stop), 'last', whole(last))
+  retain(tonumber(ARGV[2]), tonumber(ARGV[3]), stop, last)
 end
 return answer

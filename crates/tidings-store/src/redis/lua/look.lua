@@ -8,6 +8,5 @@ if call('EXISTS', log) == 0 then
   return { format, epoch, 'gone', '1', '0', '0', generation }
 end
 local last, first = last_seq(), entry_from(0)
-local oldest = first and seq_of(first[1]) or last + 1
 local bytes = first and stop - start_of(first[2]) or 0
-return { format, epoch, 'there', whole(oldest), whole(last), whole(bytes), generation }
+return { format, epoch, 'there', whole(oldest_seq(last)), whole(last), whole(bytes), generation }

@@ -6,25 +6,29 @@ if not epoch or call('EXISTS', log) == 0 then
 end
 local from, stop = tonumber(ARGV[1]), tonumber(ARGV[2])
 local most, bytes = tonumber(ARGV[3]), tonumber(ARGV[4])
-local last, first = last_seq(), entry_from(0)
-local oldest = first and seq_of(first[1]) or last + 1
+local last = last_seq()
+local oldest = oldest_seq(last)
 local answer = { epoch, whole(oldest), whole(last), '' }
 local next = math.max(from, math.min(stop, last + 1))
-local at, count, size = from, 0, 0
+local at, count, size = math.max(from, oldest), 0, 0
 local read, read_size = 0, 0
 while at < next and count < most and size < bytes do
   read = grown(read, read_size, bytes - size, math.min(32, most - count))
-  local some = call('XRANGE', log, '0-' .. whole(at), '(0-' .. whole(next), 'COUNT', read)
+  local some = call('XRANGE', log, '0-' .. whole(at), TOP, 'COUNT', read)
   read_size = -size
-  if #some == 0 then
-    at = next
-    break
-  end
+  if #some == 0 then at = next end
   for _, entry in ipairs(some) do
-    if size >= bytes then break end
-    local seq, record = seq_of(entry[1]), entry[2][2] or ''
-    answer[#answer + 1], answer[#answer + 2] = whole(seq), record
-    count, size, at = count + 1, size + #record, seq + 1
+    local records, first = records_of(entry)
+    for offset, record in ipairs(records) do
+      local seq = first + offset - 1
+      if seq >= next or count == most or size >= bytes then break end
+      if seq >= at then
+        answer[#answer + 1], answer[#answer + 2] = whole(seq), record
+        count, size, at = count + 1, size + #record, seq + 1
+      end
+    end
+    if first >= next then at = next end
+    if at >= next or count == most or size >= bytes then break end
   end
   read_size = read_size + size
 end

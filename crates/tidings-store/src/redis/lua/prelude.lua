@@ -5,8 +5,9 @@ local call = redis.call
 -- Above all ids that Tidings writes; another program's may be above it.
 local TOP = '0-18446744073709551615'
 
--- What an entry costs beside its record and what it is found by, in bytes.
-local OVERHEAD = 24
+-- What a record costs beside its bytes and what it is found by, and what an entry costs beside its records, in bytes.
+local OVERHEAD = 8
+local ENTRY = 24
 -- What a key or an own id costs beside twice its text: it is in a table and in the list of what leaves.
 local FOUND_BY = 160
 
@@ -32,10 +33,21 @@ end
 
 -- Where an entry's bytes begin, of all that were ever in the log.
 local function start_of(fields)
-  return tonumber(fields[4] or '0') or 0
+  return tonumber(fields[2] or '0') or 0
 end
 
--- The first entry at or after a seq.
+-- The records in an entry, and the seq of the first: its id is the seq of the last. In one that Tidings did not write is
+-- one, and it is nothing.
+local function records_of(entry)
+  local records, fields = {}, entry[2]
+  for place = 1, #fields, 2 do
+    if fields[place] == 'r' then records[#records + 1] = fields[place + 1] end
+  end
+  if #records == 0 then records[1] = '' end
+  return records, math.max(1, seq_of(entry[1]) - #records + 1)
+end
+
+-- The first entry that has a seq or a later one.
 local function entry_from(seq)
   return call('XRANGE', log, '0-' .. whole(seq), TOP, 'COUNT', 1)[1]
 end
@@ -50,6 +62,22 @@ local function last_seq()
   end
   local newest = call('XREVRANGE', log, TOP, '-', 'COUNT', 1)[1]
   return newest and seq_of(newest[1]) or 0
+end
+
+-- The oldest seq that is retained: what is older in an entry has left, though the entry has not.
+local function oldest_seq(last)
+  local entry = entry_from(0)
+  if not entry then return last + 1 end
+  local _, first = records_of(entry)
+  return math.min(last + 1, math.max(first, tonumber(call('HGET', meta, 'oldest') or '1')))
+end
+
+-- Whether an update is retained.
+local function is_retained(seq)
+  local entry = seq >= tonumber(call('HGET', meta, 'oldest') or '1') and entry_from(seq)
+  if not entry then return false end
+  local _, first = records_of(entry)
+  return first <= seq
 end
 
 -- How many entries to read next, when so many were just read that have so many bytes: at first one, for it may be
@@ -83,26 +111,26 @@ local function unindex(seq)
   return #left == 1000
 end
 
--- How many updates leave at a time: others wait meanwhile.
+-- How many entries leave at a time: others wait meanwhile.
 local STEP = 2000
 -- How many entries are in one node of a stream, unless the server is told otherwise. It removes whole nodes at a time,
 -- as far as they are within the step.
 local NODE = 100
 
--- Removes updates before a seq, about a step of them. Says whether some of them, or of what they were found by, are
--- still there.
+-- Removes entries with nothing but updates before a seq, about a step of them. Says whether some of them, or of what those
+-- updates were found by, are still there.
 local function trim_to(seq)
   local id = '0-' .. whole(seq)
   if call('XTRIM', log, 'MINID', '~', id, 'LIMIT', STEP) > STEP - NODE then
-    local first = entry_from(0)
-    unindex(first and seq_of(first[1]) or seq)
+    local entry = entry_from(0)
+    unindex(entry and math.min(seq, seq_of(entry[1])) or seq)
     return true
   end
   call('XTRIM', log, 'MINID', '=', id)
   return unindex(seq)
 end
 
--- The oldest seq from which on the log is at most so many bytes, but never more than the last.
+-- The oldest seq from which on the log is at most so many bytes, but never more than the last. Entries leave whole.
 local function seq_within(bytes, stop, last)
   local first = entry_from(0)
   if not first then return nil end
@@ -114,7 +142,7 @@ local function seq_within(bytes, stop, last)
     if not entry or stop - start_of(entry[2]) <= bytes then
       within = middle
     else
-      before = seq_of(entry[1])
+      before = math.min(seq_of(entry[1]), within - 1)
     end
   end
   return within
@@ -125,7 +153,9 @@ end
 local function retain(max_updates, max_bytes, stop, last)
   local more = false
   if max_updates > 0 and last > max_updates then
-    more = trim_to(last - max_updates + 1)
+    local oldest = last - max_updates + 1
+    call('HSET', meta, 'oldest', whole(oldest))
+    more = trim_to(oldest)
   end
   if max_bytes > 0 and stop - tonumber(call('HGET', meta, 'base') or '0') > max_bytes then
     local first = entry_from(0)

@@ -16,7 +16,9 @@ if not there then
 elseif not epoch then
   local newest = call('XREVRANGE', log, TOP, '-', 'COUNT', 1)[1]
   if newest then
-    call('HSET', meta, 'end', whole(start_of(newest[2]) + #(newest[2][2] or '') + OVERHEAD))
+    local records = records_of(newest)
+    local size = #table.concat(records) + #records * OVERHEAD + ENTRY
+    call('HSET', meta, 'end', whole(start_of(newest[2]) + size))
   end
 end
 call('HSET', meta, 'format', '1', 'epoch', ARGV[2], 'generation', whole(generation))

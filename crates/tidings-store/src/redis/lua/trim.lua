@@ -25,8 +25,10 @@ if too_old > 0 then
     local some = call('XRANGE', log, '0-' .. whole(from), TOP, 'COUNT', read)
     size = 0
     for _, entry in ipairs(some) do
-      size = size + #(entry[2][2] or '')
-      young = at_of(entry[2][2] or '') >= too_old
+      local records = records_of(entry)
+      size = size + #table.concat(records)
+      -- The others in the entry came at the same time.
+      young = at_of(records[#records]) >= too_old
       if young then break end
       keep = seq_of(entry[1]) + 1
     end
@@ -38,6 +40,5 @@ if too_old > 0 then
 end
 local last, stop = last_seq(), tonumber(known[2] or '0')
 more = retain(tonumber(ARGV[2]), tonumber(ARGV[3]), stop, last) or more
-local first = entry_from(0)
-more = unindex(first and seq_of(first[1]) or last + 1) or more
+more = unindex(oldest_seq(last)) or more
 return more and 'more' or 'done'

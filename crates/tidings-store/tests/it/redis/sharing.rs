@@ -1,10 +1,10 @@
 //! Two hubs on one server: they see one log, and hear each other.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tidings_hub::{Log, Mode};
+use tidings_hub::{IdScope, Log, Mode, OwnId};
 use tidings_store::redis::{RedisBus, RedisConfig};
 use tidings_store::{Bus, Listen, MAX_MESSAGE_BYTES, Retention};
 
@@ -14,7 +14,7 @@ use super::open;
 use crate::contract::ROOMY;
 use crate::contract::appending::pour;
 use crate::contract::given::{
-    append, append_all, bounds_become, keyed, new_seq, plain, repeated_seq,
+    append, append_all, bounds_become, keyed, new_seq, plain, repeated_seq, seqs, wanted, with_id,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -52,12 +52,37 @@ async fn nothing_is_left_of_what_has_left() {
     let few = Retention { max_updates: Some(10), ..ROOMY };
     let log: Arc<dyn Log> = Arc::new(open(&redis, few).await);
     bounds_become(&log, |bounds| bounds.next - bounds.oldest == 10).await;
-    for (command, key) in [("XLEN", "log"), ("XLEN", "index"), ("HLEN", "keys")] {
-        let mut count = String::new();
-        while count != ":10\r\n" {
-            count = redis.say(&[command, &format!("{{tidings}}:{key}")]);
+    // An entry leaves when all of its updates have left.
+    for (command, key, left) in [("XLEN", "log", 1), ("XLEN", "index", 10), ("HLEN", "keys", 10)] {
+        let begun = Instant::now();
+        let count = || redis.say(&[command, &format!("{{tidings}}:{key}")]);
+        while count() != format!(":{left}\r\n") {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{key}: {}", count());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+}
+
+#[tokio::test]
+async fn updates_that_share_an_entry_are_found_one_by_one() {
+    let redis = Redis::new();
+    let log: Arc<dyn Log> = Arc::new(open(&redis, ROOMY).await);
+    let mut entries: Vec<_> = (0..5).map(|number| keyed(&number.to_string(), "x")).collect();
+    // Before the first with this key is written.
+    entries.push(keyed("3", "x"));
+    entries.push(with_id("t", "mine", IdScope::Hub));
+    let results = log.append(entries, Mode::Each).await;
+    assert_eq!((repeated_seq(&results[5]), new_seq(&results[6])), (4, 6));
+    assert_eq!(redis.say(&["XLEN", "{tidings}:log"]), ":2\r\n");
+    assert_eq!(log.find(OwnId::Hub { id: "mine".into() }).await.unwrap(), Some(6));
+    for from in 1..=6 {
+        for until in from..=7 {
+            let page = log.read(wanted(from, until, None)).await.unwrap();
+            assert_eq!((seqs(&page.updates), page.next), ((from..until).collect(), until));
+        }
+        let mut heard = Heard::new(&log, from);
+        heard.until(|heard| heard.seqs().last() == Some(&6)).await;
+        assert_eq!(heard.seqs(), (from..=6).collect::<Vec<_>>());
     }
 }
 
@@ -65,7 +90,10 @@ async fn nothing_is_left_of_what_has_left() {
 async fn what_another_program_writes_or_removes_is_passed_over() {
     let redis = Redis::new();
     let log: Arc<dyn Log> = Arc::new(open(&redis, ROOMY).await);
-    append_all(&log, vec![plain("t", "1"), keyed("k", "2"), plain("t", "3")]).await;
+    // Each in an entry of its own.
+    for update in [plain("t", "1"), keyed("k", "2"), plain("t", "3")] {
+        append_all(&log, vec![update]).await;
+    }
     redis.say(&["XDEL", "{tidings}:log", "0-2"]);
     redis.say(&["XADD", "{tidings}:log", "0-*", "r", "no record"]);
     redis.say(&["XADD", "{tidings}:log", "0-*", "other", "fields"]);
