@@ -38,6 +38,12 @@ mod verdict;
 
 use std::{path::Path, process::ExitCode};
 
+use tikv_jemallocator::Jemalloc;
+
+/// The hub's own: what is measured in this process is measured as it runs there.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
+
 use anyhow::{Context as _, Result, bail};
 use clap::Parser as _;
 
