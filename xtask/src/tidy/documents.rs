@@ -13,6 +13,7 @@ const REQUIRED: &[&str] = &[
     "README.md",
     "docs/defaults.md",
     "docs/guarantees.md",
+    "vectors/misbehaving-servers.json",
     "vectors/wire-cases.json",
 ];
 
