@@ -24,8 +24,12 @@ const SUITE: &str =
 /// What the suite is called once it is installed.
 const SUITE_PROGRAM: &str = "sse-contract-tests";
 
-/// The service of the TypeScript client, beside its tests. It has no build step.
-const TYPESCRIPT_SERVICE: &str = "clients/typescript/test/contract-service.ts";
+/// The TypeScript client's package.
+const TYPESCRIPT: &str = "clients/typescript";
+
+/// Its service, and what that is compiled to.
+const TYPESCRIPT_SERVICE: (&str, &str) =
+    ("test/contract-service.ts", "build/test/contract-service.js");
 
 /// How our own cases are told where the service is.
 const SERVICE_VARIABLE: &str = "TIDINGS_CONTRACT_SERVICE";
@@ -52,12 +56,26 @@ fn services(workspace: &Workspace) -> Result<Vec<(&'static str, Command)>> {
     run(workspace.cargo(&["build", "--locked"]).args(example))?;
     let program = target(workspace)?.join("debug/examples/contract-service");
     let mut services = vec![("Rust", workspace.command(&program.to_string_lossy()))];
-    if workspace.root().join(TYPESCRIPT_SERVICE).is_file() {
-        let mut node = workspace.command("node");
-        node.args(["--experimental-strip-types", "--no-warnings", TYPESCRIPT_SERVICE]);
-        services.push(("TypeScript", node));
-    }
+    services.extend(typescript(workspace)?.map(|node| ("TypeScript", node)));
     Ok(services)
+}
+
+/// Compiles the TypeScript client's service, if there is one.
+fn typescript(workspace: &Workspace) -> Result<Option<Command>> {
+    let folder = workspace.root().join(TYPESCRIPT);
+    let (source, compiled) = TYPESCRIPT_SERVICE;
+    if !folder.join(source).is_file() {
+        return Ok(None);
+    }
+    if !folder.join("node_modules").is_dir() {
+        let arguments = ["ci", "--no-audit", "--no-fund"];
+        run(workspace.command("npm").args(arguments).current_dir(&folder))?;
+    }
+    let compile = ["run", "--silent", "compile"];
+    run(workspace.command("npm").args(compile).current_dir(&folder))?;
+    let mut node = workspace.command("node");
+    node.arg(folder.join(compiled));
+    Ok(Some(node))
 }
 
 /// Asks one service, which is started for that and stopped afterwards.
