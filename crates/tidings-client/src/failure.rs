@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tidings_wire::DecodeError;
 
+use crate::asking::AskError;
 use crate::refusal::Refusal;
 use crate::source::BoxError;
 
@@ -29,6 +30,18 @@ impl SubscribeError {
     pub fn failure(&self) -> &Failure {
         &self.failure
     }
+
+    /// What the server said, if it turned the request away.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match &self.failure {
+            Failure::Refused(refusal) => Some(refusal),
+            Failure::GaveUp { last, .. } => match last.as_ref() {
+                Failure::Refused(refusal) => Some(refusal),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for SubscribeError {
@@ -44,6 +57,16 @@ impl fmt::Display for SubscribeError {
 impl Error for SubscribeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.failure.source()
+    }
+}
+
+impl From<AskError> for Failure {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::BadUrl => Self::BadUrl,
+            AskError::BadHeader { name } => Self::BadHeader { name },
+            AskError::Asked(cause) => Self::Asked(cause),
+        }
     }
 }
 
@@ -64,8 +87,10 @@ pub enum Failure {
     NoClient(BoxError),
     /// The function that makes the URL or a header failed.
     Asked(BoxError),
-    /// The server cannot be reached, or broke off before it answered.
+    /// There is no connection to the server.
     Unreachable(BoxError),
+    /// The server broke off before it answered, or its answer is no HTTP.
+    NoHttp(BoxError),
     /// There was no answer within the time for connecting.
     NoAnswer {
         /// The time.
@@ -114,6 +139,7 @@ impl fmt::Display for Failure {
             Self::NoClient(_) => f.write_str("the HTTP client cannot be made"),
             Self::Asked(_) => f.write_str("the URL or a header could not be had"),
             Self::Unreachable(_) => f.write_str("the server cannot be reached"),
+            Self::NoHttp(_) => f.write_str("the server broke off, or its answer is not HTTP"),
             Self::NoAnswer { within } => {
                 write!(f, "the server has not answered within {:.1} s", within.as_secs_f64())
             }
@@ -154,6 +180,7 @@ impl Error for Failure {
             Self::NoClient(cause)
             | Self::Asked(cause)
             | Self::Unreachable(cause)
+            | Self::NoHttp(cause)
             | Self::Broken(cause) => Some(cause.as_ref()),
             Self::GaveUp { last, .. } => last.source(),
             _ => None,

@@ -65,18 +65,25 @@
 //! ```
 //! What is retried is not published twice, where the hub knows idempotency keys, as Tidings does.
 
+mod asking;
+mod attempt;
 mod backoff;
+mod connection;
 mod event;
 mod events;
 mod failure;
 mod hub_event;
 mod policy;
 mod publish;
+mod redirect;
 mod refusal;
+mod retry_after;
 mod signal;
 mod source;
 mod subscribe;
+mod watchdog;
 
+pub use crate::asking::http_client;
 pub use crate::backoff::Backoff;
 pub use crate::event::Event;
 pub use crate::events::Events;
@@ -87,5 +94,5 @@ pub use crate::publish::{Publish, PublishError, PublishFailure, Publisher, Resul
 pub use crate::refusal::Refusal;
 pub use crate::signal::{Opened, Retrying, Signal};
 pub use crate::source::{Attempt, BoxError};
-pub use crate::subscribe::{Subscribe, http_client, subscribe};
+pub use crate::subscribe::{Subscribe, subscribe};
 pub use tidings_wire::{DecodeError, Limits};

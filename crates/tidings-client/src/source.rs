@@ -19,7 +19,8 @@ pub struct Attempt {
     pub last_event_id: String,
     /// How many ends and failed attempts there have been in a row.
     pub failures: u32,
-    /// The answer to the same attempt a moment ago, if it was 401 or 403: what was given then is not good any more.
+    /// What the server answered a moment ago, 401 say, if this is for that reason: what was given then is not good any more
+    /// ([`Verdict::Renew`](crate::Verdict::Renew)).
     pub refused: Option<StatusCode>,
 }
 
@@ -44,6 +45,14 @@ impl Source {
             Box::pin(async move { answer.await.map_err(Into::into) }) as Answer
         };
         Self::Function(Arc::new(function))
+    }
+
+    /// The text for this attempt.
+    pub(crate) async fn text(&self, attempt: &Attempt) -> Result<String, BoxError> {
+        match self {
+            Self::Value(text) => Ok(text.clone()),
+            Self::Function(function) => function(attempt.clone()).await,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use tidings_wire::Limits;
 
+use crate::asking::Asking;
 use crate::backoff::Backoff;
 use crate::events::Events;
 use crate::policy::{Verdict, default_policy};
@@ -18,21 +19,11 @@ pub fn subscribe(url: impl Into<String>) -> Events {
     Subscribe::new(url).open()
 }
 
-/// What a caller's own HTTP client is best made from: it follows no redirects, since [`Subscribe`] does that itself. Add
-/// proxies, certificates and so on; set no timeout for whole requests, as a stream is one that has no end.
-pub fn http_client() -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .user_agent(concat!("tidings-client/", env!("CARGO_PKG_VERSION")))
-}
-
 /// A subscription to an event stream, to be opened.
 #[derive(Clone)]
 #[must_use = "nothing is asked for until the subscription is opened and read"]
 pub struct Subscribe {
-    pub(crate) url: Source,
-    pub(crate) headers: Vec<(String, Source)>,
+    pub(crate) asking: Asking,
     pub(crate) method: Method,
     pub(crate) body: Option<Bytes>,
     pub(crate) last_event_id: String,
@@ -41,7 +32,6 @@ pub struct Subscribe {
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) connect_timeout: Duration,
     pub(crate) limits: Limits,
-    pub(crate) http_client: Option<reqwest::Client>,
 }
 
 impl Subscribe {
@@ -63,8 +53,7 @@ impl Subscribe {
 
     fn at(url: Source) -> Self {
         Self {
-            url,
-            headers: Vec::new(),
+            asking: Asking::new(url),
             method: Method::GET,
             body: None,
             last_event_id: String::new(),
@@ -73,25 +62,24 @@ impl Subscribe {
             idle_timeout: Some(Duration::from_mins(1)),
             connect_timeout: Duration::from_secs(30),
             limits: Limits::default(),
-            http_client: None,
         }
     }
 
     /// Adds a header. It is sent to the URL's own origin only: not on after a redirect to another scheme, host or port.
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), Source::Value(value.into())));
+        self.asking.headers.push((name.into(), Source::Value(value.into())));
         self
     }
 
     /// Adds a header whose value this function gives at each attempt, a token that has to be fresh, say. After 401 and 403 it
-    /// is asked once more at once. Where it fails, the attempt has failed and is made again later.
+    /// is asked once more at once ([`Verdict::Renew`]). Where it fails, the attempt has failed and is made again later.
     pub fn with_header_from<F, A, E>(mut self, name: impl Into<String>, value: F) -> Self
     where
         F: Fn(Attempt) -> A + Send + Sync + 'static,
         A: Future<Output = Result<String, E>> + Send + 'static,
         E: Into<BoxError> + 'static,
     {
-        self.headers.push((name.into(), Source::function(value)));
+        self.asking.headers.push((name.into(), Source::function(value)));
         self
     }
 
@@ -149,10 +137,10 @@ impl Subscribe {
         self
     }
 
-    /// Uses this HTTP client, which should be made from [`http_client`]. It must follow no redirects: where one does, that
+    /// Uses this HTTP client, which should be made from [`http_client`](crate::http_client). It must follow no redirects: where one does, that
     /// is noticed afterwards, and the subscription stops. Default: one of its own.
     pub fn with_http_client(mut self, client: reqwest::Client) -> Self {
-        self.http_client = Some(client);
+        self.asking.use_client(client);
         self
     }
 
@@ -165,10 +153,9 @@ impl Subscribe {
 /// Without what may be secret.
 impl fmt::Debug for Subscribe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("Subscribe")
             .field("method", &self.method)
-            .field("headers", &headers)
+            .field("headers", &self.asking.header_names())
             .field("backoff", &self.backoff)
             .field("idle_timeout", &self.idle_timeout)
             .field("connect_timeout", &self.connect_timeout)

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use crate::asking::AskError;
 use crate::refusal::Refusal;
 use crate::source::BoxError;
 
@@ -27,14 +28,26 @@ impl PublishError {
     pub fn failure(&self) -> &PublishFailure {
         &self.failure
     }
+
+    /// What the hub said, if it turned the request away.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match &self.failure {
+            PublishFailure::Refused(refusal) => Some(refusal),
+            PublishFailure::GaveUp { last, .. } => match last.as_ref() {
+                PublishFailure::Refused(refusal) => Some(refusal),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.url.is_empty() {
-            write!(f, "{}", self.failure)
+            write!(f, "cannot publish: {}", self.failure)
         } else {
-            write!(f, "{}: {}", self.url, self.failure)
+            write!(f, "cannot publish to {}: {}", self.url, self.failure)
         }
     }
 }
@@ -42,6 +55,16 @@ impl fmt::Display for PublishError {
 impl Error for PublishError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.failure.source()
+    }
+}
+
+impl From<AskError> for PublishFailure {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::BadUrl => Self::BadUrl,
+            AskError::BadHeader { name } => Self::BadHeader { name },
+            AskError::Asked(cause) => Self::Asked(cause),
+        }
     }
 }
 
@@ -69,9 +92,11 @@ pub enum PublishFailure {
         /// The same for people.
         detail: String,
     },
-    /// The hub cannot be reached, or broke off before it answered. The update may be published all the same: publish it
-    /// again with the same idempotency key.
+    /// There is no connection to the hub. Nothing is published by this attempt.
     Unreachable(BoxError),
+    /// The hub broke off before it had answered in full. The update may be published all the same: publish it again with
+    /// the same idempotency key.
+    Broken(BoxError),
     /// There was no answer in time. The update may be published all the same, as above.
     NoAnswer {
         /// The time.
@@ -100,6 +125,7 @@ impl fmt::Display for PublishFailure {
                 write!(f, "the hub refuses the update: {reason}: {detail}")
             }
             Self::Unreachable(_) => f.write_str("the hub cannot be reached"),
+            Self::Broken(_) => f.write_str("the hub broke off before it had answered"),
             Self::NoAnswer { within } => {
                 write!(f, "the hub has not answered within {:.1} s", within.as_secs_f64())
             }
@@ -114,9 +140,10 @@ impl fmt::Display for PublishFailure {
 impl Error for PublishFailure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::NoClient(cause) | Self::Asked(cause) | Self::Unreachable(cause) => {
-                Some(cause.as_ref())
-            }
+            Self::NoClient(cause)
+            | Self::Asked(cause)
+            | Self::Unreachable(cause)
+            | Self::Broken(cause) => Some(cause.as_ref()),
             Self::GaveUp { last, .. } => last.source(),
             _ => None,
         }

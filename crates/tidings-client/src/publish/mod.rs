@@ -1,7 +1,11 @@
 //! Publishing: one update, or any number of them.
 
+mod batch;
 mod bulk;
 mod error;
+mod exchange;
+mod iter;
+mod key;
 mod one;
 mod publisher;
 mod update;

@@ -6,8 +6,10 @@ use std::time::Duration;
 use futures_core::Stream;
 
 use super::bulk::Results;
+use super::iter::Iter;
 use super::one::Publish;
 use super::update::Update;
+use crate::asking::Asking;
 use crate::backoff::Backoff;
 use crate::source::{Attempt, BoxError, Source};
 
@@ -18,31 +20,27 @@ use crate::source::{Attempt, BoxError, Source};
 /// when its answer was lost, so allow one attempt there ([`Backoff::with_max_attempts`]).
 #[derive(Clone)]
 pub struct Publisher {
-    pub(crate) url: Source,
-    pub(crate) headers: Vec<(String, Source)>,
+    pub(crate) asking: Asking,
     pub(crate) backoff: Backoff,
     pub(crate) answer_timeout: Duration,
     pub(crate) retry_for: Duration,
-    pub(crate) http_client: Option<reqwest::Client>,
 }
 
 impl Publisher {
     /// A publisher to the hub at this URL, `https://example.com/events` say.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
-            url: Source::Value(url.into()),
-            headers: Vec::new(),
+            asking: Asking::new(Source::Value(url.into())),
             backoff: Backoff::default().with_max_attempts(8),
             answer_timeout: Duration::from_secs(30),
             retry_for: Duration::from_mins(2),
-            http_client: None,
         }
     }
 
     /// Adds a header: `authorization`, say.
     #[must_use]
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), Source::Value(value.into())));
+        self.asking.headers.push((name.into(), Source::Value(value.into())));
         self
     }
 
@@ -54,7 +52,7 @@ impl Publisher {
         A: Future<Output = Result<String, E>> + Send + 'static,
         E: Into<BoxError> + 'static,
     {
-        self.headers.push((name.into(), Source::function(value)));
+        self.asking.headers.push((name.into(), Source::function(value)));
         self
     }
 
@@ -82,7 +80,7 @@ impl Publisher {
     /// Uses this HTTP client, which should be made from [`http_client`](crate::http_client). Default: one of its own.
     #[must_use]
     pub fn with_http_client(mut self, client: reqwest::Client) -> Self {
-        self.http_client = Some(client);
+        self.asking.use_client(client);
         self
     }
 
@@ -97,21 +95,20 @@ impl Publisher {
         I: IntoIterator<Item = Update>,
         I::IntoIter: Send + 'static,
     {
-        Results::new(self.clone(), updates.into_iter())
+        Results::new(self.clone(), Iter(Box::new(updates.into_iter())))
     }
 
     /// Publishes the updates of a stream in order, as they come and as the results are read.
     pub fn publish_stream(&self, updates: impl Stream<Item = Update> + Send + 'static) -> Results {
-        Results::of_stream(self.clone(), updates)
+        Results::new(self.clone(), updates)
     }
 }
 
 /// Without what may be secret.
 impl fmt::Debug for Publisher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("Publisher")
-            .field("headers", &headers)
+            .field("headers", &self.asking.header_names())
             .field("backoff", &self.backoff)
             .finish_non_exhaustive()
     }

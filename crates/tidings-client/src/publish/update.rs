@@ -2,27 +2,21 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-
 /// An update for a hub to publish. What may be in its fields is the hub's to say: `docs/protocol.md`, "Publish".
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Update {
     /// What it is about; at least one.
-    #[serde(rename = "topic")]
     pub topics: Vec<String>,
     /// The payload.
     pub data: String,
     /// Whether only subscribers with a grant for one of the topics receive it.
     pub private: bool,
     /// An id of the publisher's own. Without it the hub gives one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The event's type.
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub event_type: Option<String>,
     /// A reconnection time for the subscribers, in whole milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "milliseconds")]
     pub retry: Option<Duration>,
 }
 
@@ -73,13 +67,4 @@ impl Update {
         self.private = true;
         self
     }
-}
-
-#[expect(clippy::ref_option, reason = "serde's signature")]
-fn milliseconds<S: serde::Serializer>(
-    time: &Option<Duration>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let time = time.unwrap_or_default().as_millis();
-    serializer.serialize_u64(u64::try_from(time).unwrap_or(u64::MAX))
 }
