@@ -18,44 +18,45 @@ const COUNTED: Duration = Duration::from_secs(2);
 /// The most attempts in that time: with a base of 100 ms and full jitter, more have a probability far below one in a million.
 const MOST_ATTEMPTS: usize = 12;
 
-/// The most requests of one attempt: itself and ten redirects.
-const REQUESTS_OF_AN_ATTEMPT: usize = 11;
+/// The most connections of one attempt: its own and those of ten redirects.
+const CONNECTIONS_OF_AN_ATTEMPT: usize = 11;
 
 /// A stream that is neither ended nor broken after this time is open.
 const STAYS_OPEN: Duration = Duration::from_millis(500);
 
+/// After a wait that is no longer, the client is seen to come back.
+const SHORT_WAIT: Duration = Duration::from_secs(1);
+
 /// Five minutes for what servers ask, and the cap of the random part.
 const LONGEST_WAIT: Duration = Duration::from_secs(330);
 
-/// Ends a meeting that is as it should be; says what is wrong with any other.
-pub(crate) async fn meet(case: &Case) -> Result<(), String> {
+/// Meets a server, and tells how many attempts the client made; or what is wrong.
+pub(crate) async fn meet(case: &Case) -> Result<usize, String> {
     let server = Server::start(case).await;
     let client = Subscribe::new(server.url())
         .with_backoff(Backoff::default().with_base(Duration::from_millis(100)))
         .with_connect_timeout(Duration::from_secs(1))
         .with_idle_timeout(Duration::from_secs(1));
-    let started = Instant::now();
     let mut meeting = Meeting {
         case,
         events: client.open(),
-        started,
+        started: Instant::now(),
         attempts: 1,
         opened: None,
         first_wait: None,
     };
-    let outcome = meeting.watch().await?;
-    if outcome == Outcome::Retries {
+    if meeting.watch().await? == Outcome::Retries {
         meeting.count().await?;
-        let requests = server.requests();
-        let comes_back = meeting.first_wait.is_some_and(|wait| wait < Duration::from_secs(1));
-        if comes_back && meeting.attempts < 2 {
+        let connections = server.connections();
+        let comes_back = meeting.first_wait.is_some_and(|wait| wait < SHORT_WAIT);
+        if comes_back && connections < 2 {
             return Err("did not come back".to_owned());
         }
-        if requests > meeting.attempts * REQUESTS_OF_AN_ATTEMPT {
-            return Err(format!("{requests} requests in {} attempts", meeting.attempts));
+        if connections > meeting.attempts * CONNECTIONS_OF_AN_ATTEMPT {
+            return Err(format!("{connections} connections in {} attempts", meeting.attempts));
         }
     }
-    Ok(())
+    Ok(meeting.attempts)
 }
 
 struct Meeting<'a> {
@@ -107,11 +108,12 @@ impl Meeting<'_> {
 
     /// Goes on reading while attempts are counted.
     async fn count(&mut self) -> Result<(), String> {
-        let until = self.started + COUNTED;
-        // Silent servers take a second for each attempt, and the first wait has been told.
-        let until = until.max(Instant::now() + self.first_wait.unwrap_or_default().min(COUNTED));
+        // Where the first attempt took long, the second is waited for.
+        let second = self.first_wait.unwrap_or_default().min(SHORT_WAIT) + STAYS_OPEN;
+        let until = (self.started + COUNTED).max(Instant::now() + second);
         while let Ok(Some(signal)) = timeout_at(until, self.events.next_signal()).await {
             match signal {
+                // It has made the attempt that the signal before announced.
                 Signal::Retrying(retrying) => {
                     self.attempts += 1;
                     self.note_wait(&retrying)?;

@@ -2,14 +2,18 @@
 
 use std::fs;
 
-/// The resident memory now, in bytes.
-pub(crate) fn now() -> usize {
-    status("VmRSS:")
-}
+/// The resident memory at one time, in bytes.
+pub(crate) struct Memory(usize);
 
-/// The most resident memory since [`forget_peak`], in bytes.
-pub(crate) fn peak() -> usize {
-    status("VmHWM:")
+impl Memory {
+    pub(crate) fn now() -> Self {
+        Self(status("VmRSS:"))
+    }
+
+    /// How much more it has been at its peak since then, or since [`forget_peak`].
+    pub(crate) fn growth(&self) -> usize {
+        status("VmHWM:").saturating_sub(self.0)
+    }
 }
 
 /// Begins a new measurement of the peak.
@@ -21,8 +25,6 @@ pub(crate) fn forget_peak() {
 fn status(name: &str) -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-    line.split_whitespace()
-        .next()
-        .and_then(|kib| kib.parse().ok())
-        .map_or(0, |kib: usize| kib * 1024)
+    let kib = line.split_whitespace().next().and_then(|kib| kib.parse::<usize>().ok());
+    kib.map_or(0, |kib| kib * 1024)
 }

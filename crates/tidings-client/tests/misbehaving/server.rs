@@ -1,4 +1,4 @@
-//! A server that takes the steps of a case on each connection, and counts the requests.
+//! A server that takes the steps of a case on each connection, and counts the connections.
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ const MAX_HEAD_BYTES: usize = 32 * 1024 * 1024;
 /// A server that listens until it is dropped.
 pub(crate) struct Server {
     address: SocketAddr,
-    requests: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -32,22 +32,23 @@ impl Server {
     pub(crate) async fn start(case: &Case) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let requests = Arc::new(AtomicUsize::new(0));
+        let connections = Arc::new(AtomicUsize::new(0));
         let steps: Arc<[Step]> = case.does.clone().into();
-        let counter = Arc::clone(&requests);
+        let counter = Arc::clone(&connections);
         let task = tokio::spawn(async move {
             // Their end is that of the server.
-            let mut connections = JoinSet::new();
+            let mut playing = JoinSet::new();
             while let Ok((socket, _)) = listener.accept().await {
-                let (steps, counter) = (Arc::clone(&steps), Arc::clone(&counter));
-                connections.spawn(async move {
+                counter.fetch_add(1, Ordering::Relaxed);
+                let steps = Arc::clone(&steps);
+                playing.spawn(async move {
                     // The client may go away at any time.
-                    drop(play(socket, &steps, &counter, address.port()).await);
+                    drop(play(socket, &steps, address.port()).await);
                 });
-                while connections.try_join_next().is_some() {}
+                while playing.try_join_next().is_some() {}
             }
         });
-        Self { address, requests, task }
+        Self { address, connections, task }
     }
 
     /// The URL that the client asks for.
@@ -55,9 +56,9 @@ impl Server {
         format!("http://{}/?token=s3cret", self.address)
     }
 
-    /// How many requests have come, those of redirects among them.
-    pub(crate) fn requests(&self) -> usize {
-        self.requests.load(Ordering::Relaxed)
+    /// How many connections there have been, those of redirects among them.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 }
 
@@ -67,15 +68,9 @@ impl Drop for Server {
     }
 }
 
-async fn play(
-    mut socket: TcpStream,
-    steps: &[Step],
-    requests: &AtomicUsize,
-    port: u16,
-) -> io::Result<()> {
+async fn play(mut socket: TcpStream, steps: &[Step], port: u16) -> io::Result<()> {
     socket.set_nodelay(true)?;
     read_head(&mut socket).await?;
-    requests.fetch_add(1, Ordering::Relaxed);
     for step in steps {
         match step {
             Step::Send { .. } | Step::SendBase64 { .. } => {
