@@ -74,7 +74,8 @@ impl Batch {
                 }
                 Err(failed) => Some(failed),
             };
-            if answers.known() == self.lines.len() {
+            let is_final = failed.as_ref().is_some_and(Failed::is_final);
+            if answers.known() == self.lines.len() && !is_final {
                 break None;
             }
             if answers.known() > known {

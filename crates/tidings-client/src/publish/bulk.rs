@@ -22,7 +22,11 @@ const ENOUGH_BYTES: usize = 1 << 20;
 
 /// The results of many updates, one each, in order: the update's id, or why there is none.
 ///
-/// It publishes while it is read, in requests of up to 1,000 updates: what is kept in memory is one of them.
+/// It publishes while it is read, in requests of up to 1,000 updates: what is kept in memory is one of them. Dropping it
+/// ends the publish; of a request that is under way any part may be published then.
+///
+/// Updates are published in order. Only where the hub refuses one for a while, since its log is away, and takes those after
+/// it in the same request, the one comes later than they.
 pub struct Results {
     publisher: Publisher,
     updates: Pin<Box<dyn Stream<Item = Update> + Send>>,

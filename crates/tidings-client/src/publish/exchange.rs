@@ -58,6 +58,11 @@ impl Failed {
     pub(super) fn again(failure: PublishFailure) -> Self {
         Self { failure, next: Next::Again { asked: Duration::ZERO } }
     }
+
+    /// Whether there is no point in another attempt.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self.next, Next::GiveUp)
+    }
 }
 
 impl Exchange {

@@ -8,7 +8,7 @@ use std::{
 use http::StatusCode;
 use reqwest::Url;
 use tidings_client::{
-    Attempt, Events, Failure, Signal, Subscribe, SubscribeError, Verdict, default_policy,
+    Attempt, Backoff, Events, Failure, Signal, Subscribe, SubscribeError, Verdict, default_policy,
 };
 
 use super::print::Style;
@@ -20,6 +20,10 @@ use crate::{
 
 /// A stream that is silent for so long is lost: hubs send a comment at least every 45 seconds.
 const SILENCE_LIMIT: Duration = Duration::from_secs(90);
+
+/// How far the first waits of several processes lie apart at the most, besides what a hub does for that: it gives each
+/// stream a `retry:` of its own.
+const SPREAD: Duration = Duration::from_millis(250);
 
 /// Prints events until the hub says there will be none.
 ///
@@ -56,6 +60,7 @@ fn open(arguments: SubscribeArgs) -> anyhow::Result<Events> {
     let mut subscribe = Subscribe::with_url_from(url)
         .with_header("user-agent", USER_AGENT)
         .with_policy(policy)
+        .with_backoff(Backoff::default().with_base(SPREAD))
         .with_idle_timeout(SILENCE_LIMIT);
     if let Some(authorization) = remote.authorization {
         subscribe = subscribe.with_header("authorization", authorization);
