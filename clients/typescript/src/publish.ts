@@ -1,0 +1,3 @@
+/** What `import ... from "tidings/publish"` offers: the sending half, for backends. */
+
+export {};
