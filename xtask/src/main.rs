@@ -5,6 +5,7 @@
     reason = "a command-line tool: its output is its result"
 )]
 
+mod contract;
 mod fuzz;
 mod node;
 mod run;
