@@ -13,7 +13,6 @@ type Outcome = "stops" | "ends" | "retries" | "opens";
 interface Case {
   name: string;
   does: Step[];
-  // biome-ignore lint/suspicious/noThenProperty: it is the vectors' word, and nobody awaits a case.
   then: Outcome | Outcome[];
   why?: string;
   wait_at_least_ms?: number;
