@@ -132,3 +132,16 @@ pub(crate) fn take_login(url: &mut Url) -> Option<Login> {
 pub(crate) fn shown(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_header_is_marked_as_a_secret() {
+        let mut asking = Asking::new(Source::Value("http://a.example/".to_owned()));
+        asking.headers.push(("x-key".to_owned(), Source::Value("1".to_owned())));
+        let Ok(question) = asking.question(&Attempt::default()).await else { panic!() };
+        assert!(question.headers["x-key"].is_sensitive(), "debug output and HTTP/2 go by it");
+    }
+}

@@ -72,3 +72,47 @@ impl Connection {
         Poll::Ready(Ok(self.unread.split_to(length)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    /// Bytes that never run out and never have to be waited for.
+    struct Endless;
+
+    impl Stream for Endless {
+        type Item = io::Result<Bytes>;
+
+        fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            Poll::Ready(Some(Ok(Bytes::from_static(&[b'x'; 2 * MAX_PIECE_BYTES]))))
+        }
+    }
+
+    fn endless() -> Connection {
+        let body = reqwest::Body::wrap_stream(Endless);
+        Connection::new(String::new(), http::Response::new(body).into(), None)
+    }
+
+    #[tokio::test]
+    async fn bytes_without_end_keep_nobody_from_their_turn() {
+        let mut connection = endless();
+        let reading = tokio::spawn(async move {
+            while std::future::poll_fn(|context| connection.poll_piece(context)).await.is_ok() {}
+        });
+        // Comes back only once the other task has let go.
+        tokio::task::yield_now().await;
+        assert!(!reading.is_finished());
+        reading.abort();
+    }
+
+    #[tokio::test]
+    async fn a_chunk_of_any_size_is_handed_on_in_pieces() {
+        let mut connection = endless();
+        for _ in 0..6 {
+            let piece = std::future::poll_fn(|context| connection.poll_piece(context)).await;
+            assert_eq!(piece.unwrap().len(), MAX_PIECE_BYTES);
+        }
+    }
+}

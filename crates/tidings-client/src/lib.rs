@@ -45,7 +45,8 @@
 //! # }
 //! ```
 //! Nothing runs in the background: the stream is read when it is asked, so a slow reader slows the server down instead of
-//! filling memory. It needs a Tokio runtime with time and I/O.
+//! filling memory. It needs a Tokio runtime with time and I/O. HTTP and TLS are reqwest's: it heeds the proxies of the
+//! environment, and speaks HTTP/2 over TLS where the program turns reqwest's feature `http2` on.
 //!
 //! [`Publisher`] is the other half.
 //!

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use tidings_client::{Attempt, Signal, Subscribe, Verdict, default_policy, http_client};
+use tokio::time::Instant;
 
 use crate::server::{Answer, Server, answer, stream};
 use crate::told::{all, all_texts, subscribe};
@@ -87,7 +89,9 @@ async fn a_refusal_tells_the_servers_reason() {
     for refusal in [Answer::raw(head).stalls(), endless] {
         let server = Server::start(vec![refusal]).await;
         let mut events = subscribe(server.url("/")).open();
+        let start = Instant::now();
         let error = events.next().await.unwrap().unwrap_err();
+        assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
         let reason = error.refusal().unwrap().reason.as_deref().unwrap();
         assert!(reason.starts_with("no") && reason.len() <= 1_000, "{reason}");
     }
@@ -181,7 +185,7 @@ async fn what_is_no_http_or_breaks_off_is_tried_again() {
     for broken in [
         Answer::raw(format!("HTTP/1.1 200 OK\r\n{head}")),
         Answer::raw(chunked),
-        stream("data: a\n\n").pause(std::time::Duration::from_millis(1)).resets(),
+        stream("data: a\n\n").pause(Duration::from_millis(1)).resets(),
     ] {
         let server = Server::start(vec![broken]).await;
         let told = all_texts(subscribe(server.url("/"))).await;

@@ -13,7 +13,11 @@
 //! - `bulk`: many updates
 //! - `server`: the scripted server
 //! - `told`: signals as short texts
-#![expect(clippy::unwrap_used, reason = "helper functions of the tests fail by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helper functions of the tests fail by panicking"
+)]
 
 mod answers;
 mod bounds;

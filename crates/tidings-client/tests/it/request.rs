@@ -81,7 +81,9 @@ async fn a_function_that_fails_has_failed_the_attempt_and_is_asked_again_later()
     let calls = AtomicU32::new(0);
     let subscribe = subscribe(server.url("/")).with_header_from("authorization", move |_| {
         let call = calls.fetch_add(1, Ordering::Relaxed);
-        async move { if call % 2 == 0 { Err("no token today") } else { Ok("Bearer x".to_owned()) } }
+        async move {
+            if call.is_multiple_of(2) { Err("no token today") } else { Ok("Bearer x".to_owned()) }
+        }
     });
     let signals = all(&mut subscribe.open()).await;
     let told: Vec<_> = signals.iter().map(text).collect();

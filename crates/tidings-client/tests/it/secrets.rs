@@ -1,6 +1,7 @@
 //! What errors and debug output do not show.
 
 use std::error::Error;
+use std::fmt::Write as _;
 
 use tidings_client::{Publisher, Signal, Update};
 
@@ -28,11 +29,11 @@ async fn no_error_and_no_debug_output_of_a_subscription_shows_a_secret() {
         .with_body("hunter2");
     let mut shown = format!("{subscribe:?}");
     let mut events = subscribe.open();
-    shown += &format!("{events:?}");
+    write!(shown, "{events:?}").unwrap();
     let signals = all(&mut events).await;
     assert!(signals.len() >= 9, "{signals:?}");
     for signal in &signals {
-        shown += &format!("{signal:?}");
+        write!(shown, "{signal:?}").unwrap();
         match signal {
             Signal::Retrying(retrying) => shown += &chain(&retrying.error),
             Signal::Stopped(Some(error)) => shown += &chain(error),
@@ -58,7 +59,7 @@ async fn no_error_and_no_debug_output_of_a_publisher_shows_a_secret() {
     let publish = publisher.publish(&Update::new("a", "hunter2"));
     let mut shown = format!("{publisher:?}{publish:?}{:?}", publisher.publish_all([]));
     let error = publish.await.unwrap_err();
-    shown += &format!("{error:?}{error}");
+    write!(shown, "{error:?}{error}").unwrap();
     let mut source = error.source();
     while let Some(cause) = source {
         shown += &cause.to_string();

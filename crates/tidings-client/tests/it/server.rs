@@ -186,7 +186,7 @@ async fn read_request(socket: &mut TcpStream) -> Option<Request> {
         }
     };
     let body = bytes.split_off(head + 4);
-    let mut lines = bytes[..head].split(|byte| *byte == b'\n').map(|line| line.trim_ascii_end());
+    let mut lines = bytes[..head].split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
     let line = String::from_utf8(lines.next()?.to_vec()).unwrap();
     let headers: Vec<(String, Vec<u8>)> = lines
         .map(|line| {
