@@ -40,9 +40,7 @@ export class TooLargeError extends Error {
   override name = "TooLargeError";
 
   constructor(limit: number) {
-    super(
-      `The stream has an event or a line of more than ${limit} bytes: raise maxEventBytes to accept it`,
-    );
+    super(`The stream has a line or an event longer than maxEventBytes (${limit})`);
   }
 }
 
