@@ -12,9 +12,8 @@ export class Utf8 {
   #isPlain = true;
 
   decode(chunk: Uint8Array): string {
-    const last = chunk[chunk.length - 1];
-    if (last === undefined) return "";
-    const endsPlain = last < 0x80;
+    // No byte at all ends nothing: what is held back stays so.
+    const endsPlain = (chunk[chunk.length - 1] ?? 0xff) < 0x80;
     const text =
       this.#isPlain && endsPlain
         ? this.#whole.decode(chunk)

@@ -110,9 +110,11 @@ test("an event of many lines is refused past the limit", () => {
 });
 
 test("a parser that has refused a stream stays so", () => {
-  const parser = new Parser({ onEvent: () => assert.fail() }, { maxEventBytes: 10 });
-  assert.throws(() => parser.push(bytes("data: 123456789")), TooLargeError);
-  assert.throws(() => parser.push(bytes("\n\ndata: a\n\n")), /longer than maxEventBytes \(10\)/);
+  for (const refused of ["data: 123456789", "data: 1\ndata: 123\ndata: 123456\ndata\n"]) {
+    const parser = new Parser({ onEvent: () => assert.fail() }, { maxEventBytes: 12 });
+    assert.throws(() => parser.push(bytes(refused)), TooLargeError);
+    assert.throws(() => parser.push(bytes("\n\ndata: a\n\n")), /longer than maxEventBytes \(12\)/);
+  }
 });
 
 test("a chunk's memory can be used again once it was taken", () => {
