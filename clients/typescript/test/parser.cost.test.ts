@@ -1,0 +1,82 @@
+/** What the parser costs in time and memory where a stream is made to cost much. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { Parser } from "../src/parser.js";
+
+const MIB = 1024 * 1024;
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+/** How much more memory is in use after this than before. */
+function growth(work: () => void): number {
+  collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  work();
+  collectGarbage();
+  return process.memoryUsage().heapUsed - before;
+}
+
+test("a long line in small chunks takes time in proportion", { timeout: 20_000 }, () => {
+  // Were it copied or searched again with each chunk, it would take hours.
+  let length = 0;
+  const parser = new Parser({ onEvent: ({ data }) => (length = data.length) });
+  parser.push(bytes("data: "));
+  const part = bytes("1234567");
+  for (let sent = 0; sent < 4 * MIB; sent += part.length) parser.push(part);
+  parser.push(bytes("\n\n"));
+  assert.ok(length >= 4 * MIB);
+});
+
+test("a little data among much else keeps little of it in memory", () => {
+  const parser = new Parser({ onEvent: () => assert.fail() });
+  const noise = `: ${"x".repeat(65_000)}\n`;
+  const grown = growth(() => {
+    for (let chunk = 0; chunk < 500; chunk++) {
+      parser.push(bytes(`data: ${chunk}, a value that is not tiny\n${noise}`));
+    }
+  });
+  assert.ok(grown < 2 * MIB, `${grown} B for 500 short values`);
+  parser.push(bytes(""));
+});
+
+test("empty data lines keep a small multiple of what they bring, at any time", () => {
+  const lines = bytes("data:\n".repeat(1_000));
+  const parser = new Parser({ onEvent: () => assert.fail() });
+  let kept = 0;
+  let most = 0;
+  for (let chunk = 1; chunk <= 300; chunk++) {
+    kept += growth(() => parser.push(lines));
+    most = Math.max(most, kept - 3 * chunk * 1_000);
+  }
+  assert.ok(most < 4 * 65_536, `${most} B more than three times the data`);
+  parser.push(bytes(""));
+});
+
+test("tiny chunks keep a small multiple of what they bring", () => {
+  const letter = bytes("x");
+  const parser = new Parser({ onEvent: () => assert.fail() });
+  const grown = growth(() => {
+    parser.push(bytes("data:"));
+    for (let times = 0; times < MIB; times++) parser.push(letter);
+  });
+  assert.ok(grown < 4 * MIB, `${grown} B for 1 MiB`);
+  parser.push(bytes(""));
+});
+
+for (const [what, start] of Object.entries({ "an unknown field": "x", "a comment": ":" })) {
+  test(`${what} that is read past keeps nothing`, () => {
+    const parser = new Parser({ onEvent: () => assert.fail() });
+    const part = bytes("x".repeat(MIB));
+    parser.push(bytes(start));
+    const grown = growth(() => {
+      for (let times = 0; times < 12; times++) parser.push(part);
+    });
+    assert.ok(grown < 3 * MIB, `${grown} B`);
+    parser.push(bytes(""));
+  });
+}
