@@ -373,7 +373,7 @@ test("a connection that breaks, or is refused, is tried again by id", async (t) 
   assert.equal(failure.willRetry, true);
   assert.match(
     String(failure.error?.message),
-    /^http:\/\/127.0.0.1:\d+\/: .*ECONNREFUSED.*; trying again/,
+    /^http:\/\/127.0.0.1:\d+\/: .*(ECONNREFUSED|refused).*; trying again/,
   );
 });
 
