@@ -1,0 +1,23 @@
+/**
+ * What feeds a stream: the network, or with `share` the one connection of all tabs; and in a page, what its life does to it.
+ *
+ * The one place that knows both the engine and what surrounds it. The share module is large and rarely wanted, so it is
+ * imported when it is; a source must be there at once, so that one forwards commands until the module has come.
+ */
+
+import { Engine } from "./engine.js";
+import type { PerAttempt, StreamOptions } from "./options.js";
+import type { Sink, Source } from "./source.js";
+
+/**
+ * Opens the source of a stream. Its sink is called later than this returns.
+ *
+ * @param url absolute, or a function that gives one.
+ */
+export function openSource(
+  url: PerAttempt<string | URL>,
+  options: StreamOptions,
+  sink: Sink,
+): Source {
+  return new Engine(url, options, sink);
+}
