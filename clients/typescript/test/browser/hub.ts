@@ -53,17 +53,16 @@ export class Hub {
         ...["--admin-listen", "127.0.0.1:0", ...set.flatMap((setting) => ["--set", setting])],
       ],
       {
-        env: { ...process.env, TIDINGS_AUTH_PUBLISHER_KEY: KEY, TIDINGS_AUTH_SUBSCRIBER_KEY: KEY },
+        // Nothing else: variables that begin with TIDINGS_ are settings.
+        env: { TIDINGS_AUTH_PUBLISHER_KEY: KEY, TIDINGS_AUTH_SUBSCRIBER_KEY: KEY },
         stdio: ["ignore", "ignore", "pipe"],
       },
     );
     const said: string[] = [];
     for await (const line of createInterface(hub.stderr)) {
+      said.push(line);
+      if (!line.includes('"serving"')) continue;
       const { fields } = JSON.parse(line) as { fields: Record<string, string> };
-      if (fields.message !== "serving") {
-        said.push(line);
-        continue;
-      }
       // It may never wait for its output to be read.
       hub.stderr.resume();
       return new Hub(hub, fields.address ?? "", fields.admin ?? "");

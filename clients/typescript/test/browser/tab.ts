@@ -35,6 +35,13 @@ export class Tab {
     await this.#during("Page.loadEventFired", () => this.send("Page.navigate", { url }));
   }
 
+  /** Waits until the page's own script has run. */
+  async ready(): Promise<void> {
+    await this.read(
+      'new Promise((ready) => "listen" in globalThis ? ready() : addEventListener("load", ready))',
+    );
+  }
+
   /** Goes back to the page before, and waits until it is shown. */
   async back(): Promise<void> {
     await this.#during("Page.frameNavigated", () =>
@@ -48,7 +55,6 @@ export class Tab {
       expression,
       awaitPromise: true,
       returnByValue: true,
-      replMode: true,
     });
     const thrown = answer.exceptionDetails as
       | { text: string; exception?: { description?: string } }
