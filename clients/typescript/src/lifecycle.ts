@@ -17,22 +17,21 @@ const QUIET_MS = 1_000;
  * Has a source follow the life of the page that this runs in.
  *
  * @param visibility what to do while the page is hidden.
- * @returns the source in whose place it stands.
+ * @returns how to close the source.
  */
-export function followPage(source: Source, visibility: "keep" | "pause" = "keep"): Source {
+export function followPage(source: Source, visibility?: "keep" | "pause"): () => void {
   const { addEventListener, document } = globalThis;
-  if (document === undefined && !("importScripts" in globalThis)) return source;
+  if (!document && !("importScripts" in globalThis)) return () => source.close();
 
   const ended = new AbortController();
   const { signal } = ended;
   /** Why the source is paused: it goes on when no reason is left. */
   const reasons = new Set<string>();
-  const pause = (reason: string): void => {
-    reasons.add(reason);
-    source.pause();
-  };
-  const resume = (reason: string): void => {
-    if (reasons.delete(reason) && reasons.size === 0) source.resume();
+  const because = (reason: string, holds: boolean): void => {
+    if (holds) reasons.add(reason);
+    else if (!reasons.delete(reason)) return;
+    if (reasons.size) source.pause();
+    else source.resume();
   };
 
   let looked = Date.now();
@@ -45,28 +44,22 @@ export function followPage(source: Source, visibility: "keep" | "pause" = "keep"
   const ticking = setInterval(look, TICK_MS);
   addEventListener("online", () => source.reconnectNow(), { signal });
 
-  if (document !== undefined) {
+  if (document) {
     const turn = (): void => {
       look();
-      if (visibility === "pause" && document.hidden) pause("hidden");
-      else resume("hidden");
+      because("hidden", visibility === "pause" && document.hidden);
     };
-    document.addEventListener("visibilitychange", turn, { signal });
     turn();
+    document.addEventListener("visibilitychange", turn, { signal });
     // With a connection or a lock a page is not kept for its return; closed in time, both are there again after it.
-    addEventListener("pagehide", ({ persisted }) => persisted && pause("cached"), { signal });
-    addEventListener("pageshow", () => resume("cached"), { signal });
-    document.addEventListener("freeze", () => pause("frozen"), { signal });
-    document.addEventListener("resume", () => resume("frozen"), { signal });
+    addEventListener("pagehide", ({ persisted }) => because("cached", persisted), { signal });
+    addEventListener("pageshow", () => because("cached", false), { signal });
+    document.addEventListener("freeze", () => because("frozen", true), { signal });
+    document.addEventListener("resume", () => because("frozen", false), { signal });
   }
-  return {
-    pause: () => pause("asked"),
-    resume: () => resume("asked"),
-    reconnectNow: (quietFor) => source.reconnectNow(quietFor),
-    close: () => {
-      ended.abort();
-      clearInterval(ticking);
-      source.close();
-    },
+  return () => {
+    ended.abort();
+    clearInterval(ticking);
+    source.close();
   };
 }

@@ -13,17 +13,31 @@
  * Both are only between pages of one origin in one partition of the browser's storage: these already trust each other.
  */
 
+import { StreamError } from "./errors.js";
 import type { PerAttempt, StreamOptions } from "./options.js";
 
 /** Told apart from other uses of the names, and from tabs that run a version that speaks another protocol. */
 const PROTOCOL = "tidings-share-1";
 
-/** The name under which the tabs that share a stream meet. It is a digest: nothing of a token or a name is in it. */
+/**
+ * The name under which the tabs that share a stream meet. It is a digest: nothing of a token or a name is in it.
+ *
+ * @returns an error where no name can be made: what cannot be compared needs one from the caller.
+ */
 export async function shareName(
   url: PerAttempt<string | URL>,
   options: StreamOptions,
-): Promise<string> {
-  const { body, headers, method, share, withCredentials } = options;
+): Promise<string | StreamError> {
+  const { body, fetch, headers, method, share, withCredentials } = options;
+  const functions = [url, headers, fetch].some((each) => typeof each === "function");
+  const comparable = !functions && withCredentials !== true && (body === undefined || isText(body));
+  if (typeof share !== "string" && !comparable) {
+    return new StreamError(
+      "`share: true` is for streams that are the same for all who make the same request; with functions, cookies or a " +
+        "body that is no text this one may not be: say whose it is, as in `share: userId`",
+      "request",
+    );
+  }
   const key = [
     typeof share === "string" ? share : null,
     typeof url === "function" ? null : String(url),

@@ -8,21 +8,25 @@ interface Wish {
   release?: () => void;
 }
 
+/** What the holder of a place is told. */
+interface Told {
+  /** The lead is here. */
+  won(): void;
+  /** Another has taken it, because this one was silent. */
+  lost(): void;
+  /** This page can have no lead. */
+  denied(): void;
+}
+
 /** A place in the queue for the lead, and then the lead itself. */
 export class Lead {
   readonly #name: string;
-  readonly #won: () => void;
-  readonly #lost: () => void;
+  readonly #told: Told;
   #wish: Wish | undefined;
 
-  /**
-   * @param won the lead is here.
-   * @param lost another has taken it, because this one was silent.
-   */
-  constructor(name: string, won: () => void, lost: () => void) {
+  constructor(name: string, told: Told) {
     this.#name = name;
-    this.#won = won;
-    this.#lost = lost;
+    this.#told = told;
   }
 
   /** Whether this member leads. */
@@ -64,19 +68,22 @@ export class Lead {
 
   async #request(wish: Wish, options: LockOptions): Promise<void> {
     this.#wish = wish;
+    let denied = false;
     try {
       await navigator.locks.request(this.#name, options, (lock) => {
         if (lock === null || this.#wish !== wish) return undefined;
         return new Promise<void>((release) => {
           wish.release = release;
-          this.#won();
+          this.#told.won();
         });
       });
-    } catch {
-      // Out of the queue on purpose, or robbed: only the latter leaves the wish in its place.
+    } catch (error) {
+      // Otherwise it is out of the queue on purpose, or robbed.
+      denied = (error as Error).name !== "AbortError";
     }
     if (this.#wish !== wish) return;
     this.#wish = undefined;
-    if (wish.release !== undefined) this.#lost();
+    if (wish.release !== undefined) this.#told.lost();
+    else if (denied) this.#told.denied();
   }
 }

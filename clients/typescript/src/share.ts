@@ -19,7 +19,7 @@
  */
 
 import { Engine } from "./engine.js";
-import type { StreamError } from "./errors.js";
+import { plain, StreamError } from "./errors.js";
 import type { PerAttempt, StreamOptions } from "./options.js";
 import { type Found, further, same } from "./share-history.js";
 import { Intake } from "./share-intake.js";
@@ -51,7 +51,7 @@ type Role = "away" | "joining" | "following" | "gathering" | "leading" | "alone"
 export class SharedSource implements Source {
   readonly #url: PerAttempt<string | URL>;
   readonly #options: StreamOptions;
-  readonly #name: Promise<string>;
+  readonly #name: Promise<string | StreamError>;
   readonly #me = crypto.randomUUID();
   readonly #intake: Intake;
   #closed = false;
@@ -68,13 +68,17 @@ export class SharedSource implements Source {
   #reign = 0;
   /** The connection, where this tab has one. */
   #engine: Engine | undefined;
+  /** Whether it is being found out who leads. */
+  #disputed = false;
   /** The question that is out while this tab gathers. */
   #round: Round | undefined;
 
   constructor(url: PerAttempt<string | URL>, options: StreamOptions, sink: Sink) {
     this.#url = url;
     this.#options = connectionOptions(options);
-    this.#name = shareName(url, options);
+    this.#name = shareName(url, options).catch(
+      (error: unknown) => new StreamError(`cannot share a stream: ${plain(error)}`, "request"),
+    );
     this.#intake = new Intake(sink, options.lastEventId ?? "");
     void this.#begin();
   }
@@ -107,13 +111,19 @@ export class SharedSource implements Source {
   async #begin(): Promise<void> {
     const name = await this.#name;
     if (this.#closed || this.#paused || this.#role !== "away") return;
-    const channel = new BroadcastChannel(name);
-    channel.onmessage = ({ data }) => {
-      if (this.#channel === channel) this.#hear(data as Message);
+    if (name instanceof StreamError) {
+      this.#stop(name);
+      return;
+    }
+    this.#channel = new BroadcastChannel(name);
+    this.#channel.onmessage = ({ currentTarget, data }) => {
+      if (this.#channel === currentTarget) this.#hear(data as Message);
     };
-    this.#channel = channel;
-    const won = () => this.#won();
-    this.#lead = new Lead(name, won, () => this.#lost());
+    this.#lead = new Lead(name, {
+      won: () => this.#won(),
+      lost: () => this.#lost(),
+      denied: () => this.#goAlone(),
+    });
     this.#ticking = setInterval(() => this.#tick(), TICK_MS);
     this.#join();
   }
@@ -132,15 +142,14 @@ export class SharedSource implements Source {
 
   #tick(): void {
     this.#silent += 1;
-    const lead = this.#lead;
     const wanted = this.#silent >= PING_AT;
     if (this.#role === "alone" && !this.#intake.outbox.waits) {
       this.#say({ kind: "join", from: this.#me, place: this.#intake.place });
-      if (wanted) lead?.takeIfFree();
+      if (wanted) this.#lead?.takeIfFree();
     } else if (this.#role === "joining" || this.#role === "following") {
       if (this.#silent >= STEAL_AT) {
         this.#silent = 0;
-        lead?.steal();
+        this.#lead?.steal();
       } else if (wanted) {
         if (this.#role === "joining") this.#join();
         else this.#say({ kind: "ping" });
@@ -160,7 +169,7 @@ export class SharedSource implements Source {
     } else if (message.term < this.#term) {
       this.#hearFormer(message);
     } else if (this.#lead?.held) {
-      void this.#dispute(message.term);
+      if (!this.#disputed) void this.#dispute(message.term);
     } else {
       this.#term = message.term;
       this.#silent = 0;
@@ -192,7 +201,7 @@ export class SharedSource implements Source {
     if (searching && message.term === this.#followed) this.#tell(message.news);
   }
 
-  /** Tells what another tab's connection has told. */
+  /** What another tab's connection has told. */
   #tell(news: News): void {
     if ("stopped" in news) this.#stop(news.stopped && received(news.stopped));
     else this.#intake.news(news, false);
@@ -264,12 +273,10 @@ export class SharedSource implements Source {
 
   #won(): void {
     this.#reign = this.#nextTerm();
-    if (this.#role !== "alone") {
-      void this.#gather();
-      return;
-    }
-    this.#intake.beginLine(this.#reign);
-    this.#proclaim();
+    if (this.#role === "alone") {
+      this.#intake.beginLine(this.#reign);
+      this.#proclaim();
+    } else void this.#gather();
   }
 
   /** The lead was taken away: this tab must have been silent. */
@@ -282,11 +289,13 @@ export class SharedSource implements Source {
 
   /** Somebody else leads in a higher term, or believes so. */
   async #dispute(term: number): Promise<void> {
+    this.#disputed = true;
     const lead = this.#lead;
     // If the lead is lost, that is told before this is answered.
     await lead?.others();
-    if (lead !== this.#lead || !lead?.held || this.#reign > term) return;
-    this.#term = term;
+    this.#disputed = false;
+    if (lead !== this.#lead || !lead?.held) return;
+    this.#term = Math.max(term, this.#term);
     this.#reign = this.#nextTerm();
     if (this.#role === "leading") this.#proclaim();
     else void this.#gather();
@@ -313,10 +322,7 @@ export class SharedSource implements Source {
     for (const answer of answers) {
       if (further(answer.place, best)) [best, found] = [answer.place, answer.found];
     }
-    if (found === undefined) {
-      this.#goAlone();
-      return;
-    }
+    if (found === undefined) return void this.#goAlone();
     if (best.line === "") this.#intake.beginLine(this.#reign);
     else this.#intake.adopt(found, best.lastEventId);
     this.#proclaim();
@@ -351,24 +357,16 @@ export class SharedSource implements Source {
 
   #connect(): void {
     const options = { ...this.#options, lastEventId: this.#intake.lastEventId };
+    const tell = (news: Exclude<News, { stopped: unknown }>): void => {
+      this.#pass(news);
+      this.#intake.news(news, this.#role === "leading" || undefined);
+    };
     this.#engine = new Engine(this.#url, options, {
-      opened: (opened) => {
-        this.#pass({ opened });
-        this.#intake.open(opened, this.#role === "leading" || undefined);
-      },
+      opened: (opened) => tell({ opened }),
       event: (event) => this.#receive(event),
-      moved: (moved) => {
-        this.#pass({ moved });
-        this.#intake.move(moved);
-      },
-      comment: (comment) => {
-        this.#pass({ comment });
-        this.#intake.outbox.add((sink) => sink.comment(comment));
-      },
-      retry: (retry) => {
-        this.#pass({ retry });
-        this.#intake.outbox.add((sink) => sink.retry(retry));
-      },
+      moved: (moved) => tell({ moved }),
+      comment: (comment) => tell({ comment }),
+      retry: (retry) => tell({ retry }),
       failed: ({ error, wait }) => {
         this.#pass({ failed: sent(error), wait });
         this.#intake.fail(error, wait);

@@ -80,7 +80,7 @@ function listen(url: string, options: StreamOptions = {}): void {
 /** Opens the stream and loops over it, so slowly that `go()` must be called for each event. */
 let go: () => void = () => {};
 async function loop(url: string, options: StreamOptions = {}): Promise<void> {
-  stream = new Stream(url, options);
+  stream = new Stream(url, { ...options, onOpen: changed });
   for await (const event of stream) {
     seen.data.push(event.data);
     seen.ids.push(event.lastEventId);

@@ -83,6 +83,20 @@ export class Tab {
     await this.send("Page.setWebLifecycleState", { state });
   }
 
+  /** Has the page's scripts stand still, as if one of them ran and ran. */
+  async hold(): Promise<void> {
+    await this.send("Debugger.enable");
+    await this.#during("Debugger.paused", () => {
+      this.send("Runtime.evaluate", { expression: "debugger" }).catch(() => {});
+      return Promise.resolve();
+    });
+  }
+
+  /** Lets them go on. */
+  async letGo(): Promise<void> {
+    await this.send("Debugger.resume");
+  }
+
   /** Takes the network away from the page, or gives it back. */
   async offline(offline: boolean): Promise<void> {
     const unlimited = { latency: 0, downloadThroughput: -1, uploadThroughput: -1 };
