@@ -9,12 +9,9 @@ import { End } from "./end.js";
 import { plain, type StreamError, type StreamErrorKind } from "./errors.js";
 import type { Attempt, PerAttempt, StreamOptions } from "./options.js";
 import { Parser, type ParserHandlers } from "./parser.js";
-import { judge, waitFor } from "./policy.js";
+import { judge, LONGEST_TIMER, waitFor } from "./policy.js";
 import { prepare } from "./request.js";
 import type { Sink, Source } from "./source.js";
-
-/** A longer timer fires at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** A source that is the network. */
 export class Engine implements Source {
@@ -95,7 +92,8 @@ export class Engine implements Source {
       this.#openedAt = 0;
       if (this.#closed) return;
       if (!end) continue;
-      const { final, atOnce, asked = 0 } = end.facts;
+      const { final, atOnce, asked = 0, status } = end.facts;
+      if (atOnce) this.#refused = status;
       const wait = atOnce ? 0 : waitFor(Math.max(this.#retry, asked), this.#failures, backoff);
       if (final || ++this.#failures >= maxAttempts) {
         this.#closed = true;
@@ -148,7 +146,8 @@ export class Engine implements Source {
     const asks = typeof this.#url === "function" || typeof given === "function";
     judge(response, this.#options, asks && !this.#refused);
 
-    const { url = this.#lastUrl, status, headers } = response;
+    const { status, headers } = response;
+    const url = response.url || this.#lastUrl;
     const { queue, parser } = this.#parser(new URL(url).origin);
     this.#refused = undefined;
     this.#openedAt = this.#byteAt = performance.now();
@@ -178,21 +177,22 @@ export class Engine implements Source {
   #parser(origin: string) {
     const sink = this.#sink;
     const queue: (() => void | PromiseLike<void>)[] = [];
-    let moveAt = 0;
+    let move: (() => void) | undefined;
     const handlers: ParserHandlers = {
       onEvent: (event) => {
         // An id is told by its event, so that it does not count before the event is taken.
-        if (moveAt === queue.length) queue.pop();
+        if (queue.at(-1) === move) queue.pop();
         queue.push(() => {
           this.#lastEventId = event.lastEventId;
           return sink.event(Object.assign(event, { origin }));
         });
       },
       onId: (id) => {
-        moveAt = queue.push(() => {
+        move = () => {
           this.#lastEventId = id;
           sink.moved(id);
-        });
+        };
+        queue.push(move);
       },
       onComment: (text) => queue.push(() => sink.comment(text)),
       onRetry: (ms) => {

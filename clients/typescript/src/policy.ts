@@ -3,6 +3,9 @@
 import { End } from "./end.js";
 import type { Backoff, StreamOptions } from "./options.js";
 
+/** The longest timer that platforms have, in milliseconds; a longer one fires at once. */
+export const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** The longest wait that a server can ask for, in milliseconds. */
 const MOST_ASKED = 300_000;
 
