@@ -1,7 +1,7 @@
 // The app beside the hub: it serves the page and the package, gives out tokens that last for seconds, and publishes.
 import { createReadStream } from 'node:fs';
 import { createServer } from 'node:http';
-import { freemem, loadavg, totalmem } from 'node:os';
+import { cpus, freemem, totalmem } from 'node:os';
 
 import { SignJWT } from 'jose';
 import { publish } from 'tidings/publish';
@@ -14,6 +14,9 @@ const KEY = new TextEncoder().encode(process.env.HUB_KEY ?? 'a secret for develo
 const TOKEN_SECONDS = 20;
 const PUBLISH_MS = 1_000;
 const TOPIC = 'machine';
+
+/** The processors' times at the last look. */
+let before = { idle: 0, all: 0 };
 
 const PAGE = new URL('public/index.html', import.meta.url);
 const PACKAGE = new URL('./', import.meta.resolve('tidings'));
@@ -40,7 +43,7 @@ createServer(async (request, response) => {
 /** Publishes how this machine is doing, for those alone who have a token for it. */
 async function publishFigures() {
   for (;;) {
-    const data = { load: loadavg()[0], memory: 1 - freemem() / totalmem(), at: Date.now() };
+    const data = { busy: busy(), memory: 1 - freemem() / totalmem(), at: Date.now() };
     try {
       const token = () => sign({ mercure: { publish: [TOPIC] } }, 60);
       await publish(`${HUB_URL}/.well-known/mercure`, { topic: TOPIC, data, private: true }, { token });
@@ -49,6 +52,18 @@ async function publishFigures() {
     }
     await new Promise((later) => setTimeout(later, PUBLISH_MS));
   }
+}
+
+/** What part of the processors' time was used since the last call. */
+function busy() {
+  const now = { idle: 0, all: 0 };
+  for (const { times } of cpus()) {
+    now.idle += times.idle;
+    now.all += Object.values(times).reduce((sum, time) => sum + time);
+  }
+  const part = 1 - (now.idle - before.idle) / (now.all - before.all || 1);
+  before = now;
+  return part;
 }
 
 function sign(claims, seconds) {

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** What signs the tokens of the tests. */
-const KEY = "a key for the tests of the browser client, 32 bytes+";
+export const KEY = "a key for the tests of the browser client, 32 bytes+";
 
 /** How often a figure is looked at again, and for how long. */
 const LOOK_MS = 50;
