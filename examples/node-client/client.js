@@ -14,7 +14,8 @@ const TOPIC = 'orders';
 const FILE = process.env.LAST_ID_FILE ?? 'last-id';
 
 const stop = new AbortController();
-process.once('SIGINT', () => stop.abort()).once('SIGTERM', () => stop.abort());
+// More than once: npm passes on what the terminal has sent already.
+process.on('SIGINT', () => stop.abort()).on('SIGTERM', () => stop.abort());
 
 // Elsewhere this is another program.
 takeOrders().catch((error) => stop.signal.aborted || stop.abort(error));

@@ -229,3 +229,23 @@ test("a tab that closes its stream leaves the connection to the others", async (
   await other.read("close()");
   await world.hub.until(STREAMS, 0);
 });
+
+test("a tab that is behind when its turn comes is given what it lacks", async (t) => {
+  const world = await start(t);
+  const tabs = await world.listeningTabs(3, SHARED);
+  await world.publish(3);
+  for (const tab of tabs) await world.complete(tab);
+  const [leader, behind, third] = tabs as [Tab, Tab, Tab];
+  await behind.hold();
+  await world.publish(5);
+  await world.complete(third);
+  // The next in the queue is the one that stands still.
+  await leader.close();
+  await world.publish(5);
+  await third.until("seen.leads");
+  await world.complete(third);
+  await behind.letGo();
+  await world.publish(5);
+  for (const tab of [behind, third]) await world.complete(tab);
+  await world.hub.until(STREAMS, 1);
+});
