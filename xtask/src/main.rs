@@ -5,12 +5,14 @@
     reason = "a command-line tool: its output is its result"
 )]
 
+mod contract;
 mod fuzz;
 mod node;
 mod run;
 mod setup;
 mod steps;
 mod tidy;
+mod typescript;
 mod workspace;
 
 use std::process::ExitCode;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::{
-    fuzz, setup, tidy,
+    contract, fuzz, setup, tidy, typescript,
     workspace::{Workspace, run},
 };
 
@@ -62,6 +62,18 @@ pub(crate) const STEPS: &[Step] = &[
         about: "run the server's tests on the body lane, too",
         slow: false,
         action: lanes,
+    },
+    Step {
+        name: "contract",
+        about: "ask every client's test service what the contract of a client asks",
+        slow: false,
+        action: contract::check,
+    },
+    Step {
+        name: "typescript",
+        about: "build, check and test the TypeScript client on Node, Deno and Bun",
+        slow: false,
+        action: typescript::check,
     },
     Step {
         name: "bench",

@@ -201,11 +201,8 @@ export class Engine implements Source {
       },
     };
     const { maxEventBytes } = this.#options;
-    const lastEventId = this.#lastEventId;
-    return {
-      queue,
-      parser: new Parser(handlers, { lastEventId, ...(maxEventBytes && { maxEventBytes }) }),
-    };
+    const parser = new Parser(handlers, { lastEventId: this.#lastEventId, maxEventBytes });
+    return { queue, parser };
   }
 
   #sleep(ms: number): Promise<void> {

@@ -45,7 +45,15 @@ const SHAPES = new Map([
   ["drain", "retry_ms:n"],
 ]);
 
-/** Reads an event as the hub's own; `undefined` if it is another, or its payload is not as it should be. */
+/**
+ * Reads an event, of a listener or a loop, as one of the hub's own.
+ *
+ * ```
+ * stream.addEventListener("gap", (event) => hubEvent(event) && reload());
+ * ```
+ *
+ * @returns `undefined` if it is another event, or its payload is not as it should be.
+ */
 export function hubEvent(event: { type: string; data: string }): HubEvent | undefined {
   const shape = SHAPES.get(event.type);
   if (!shape) return;

@@ -29,8 +29,8 @@ export interface ParserOptions {
   /** The last event id that events have until the stream brings another. Empty by default. */
   lastEventId?: string | undefined;
   /**
-   * The longest line and the most data of one event, counted as `data.length` is: in bytes as far as it is ASCII. It
-   * holds for every line, also for those that are read past. 16 MiB by default.
+   * The longest line and the most data of one event that are accepted, in bytes; text beyond ASCII may be longer, since
+   * it is counted as `data.length` is. It holds for every line, also for those that are read past. 16 MiB by default.
    */
   maxEventBytes?: number | undefined;
 }
@@ -40,7 +40,9 @@ export class TooLargeError extends Error {
   override name = "TooLargeError";
 
   constructor(limit: number) {
-    super(`The stream has a line or an event longer than maxEventBytes (${limit})`);
+    super(
+      `The stream has an event or a line of more than ${limit} bytes: raise maxEventBytes to accept it`,
+    );
   }
 }
 
@@ -51,8 +53,10 @@ const A = 97;
 const D = 100;
 const E = 101;
 const I = 105;
+const N = 110;
 const R = 114;
 const T = 116;
+const V = 118;
 const BOM = 0xfeff;
 
 /** From so many characters of a line its field is known: the longest name and the colon. */
@@ -257,23 +261,22 @@ export class Parser {
 function valueAt(text: string, from: number, end: number): number {
   const first = text.charCodeAt(from);
   let after = from;
-  if (first === D) {
-    // Spelt out, since most lines are of this field: a call would take a tenth of the time of such an event.
-    if (
-      text.charCodeAt(from + 1) !== A ||
-      text.charCodeAt(from + 2) !== T ||
-      text.charCodeAt(from + 3) !== A
-    )
-      return -1;
-    after += 4;
-  } else if (first !== COLON) {
-    const name = first === E ? "event" : first === I ? "id" : first === R ? "retry" : "";
-    if (!name || !text.startsWith(name, from)) return -1;
-    after += name.length;
-  }
+  if (first === D && spells(text, from + 1, A, T, A)) after += 4;
+  else if (first === E && text.charCodeAt(from + 1) === V && spells(text, from + 2, E, N, T))
+    after += 5;
+  else if (first === I && text.charCodeAt(from + 1) === D) after += 2;
+  else if (first === R && text.startsWith("retry", from)) after += 5;
+  else if (first !== COLON) return -1;
   if (after === end) return end;
   if (text.charCodeAt(after) !== COLON) return -1;
   return text.charCodeAt(after + 1) === SPACE ? after + 2 : after + 1;
+}
+
+/** Whether these characters are there. Most lines are asked this, and `startsWith` takes several times as long. */
+function spells(text: string, at: number, a: number, b: number, c: number): boolean {
+  return (
+    text.charCodeAt(at) === a && text.charCodeAt(at + 1) === b && text.charCodeAt(at + 2) === c
+  );
 }
 
 /** The same text in one piece of its own: engines copy what they join. */

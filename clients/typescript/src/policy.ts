@@ -11,7 +11,7 @@ const MOST_ASKED = 300_000;
 
 /** Whether an answer with this status may be another one later. */
 export function isPassing(status: number): boolean {
-  return status === 408 || status === 425 || status === 429 || (status >= 500 && status < 600);
+  return [408, 425, 429].includes(status) || (status >= 500 && status < 600);
 }
 
 /**

@@ -19,6 +19,11 @@ export async function prepare(
   lastEventId: string,
   attempt: Attempt,
 ): Promise<[url: string, init: RequestInit]> {
+  const id = bytes(encodeURIComponent(lastEventId));
+  // Pages can send control characters; elsewhere each attempt would fail.
+  if (!globalThis.location && /[^\t -\xff]|\x7f/.test(id)) {
+    throw new End("request", "the last event id cannot be in a header", { final: true });
+  }
   const askedUrl = await ask("url", givenUrl, attempt);
   const askedHeaders = await ask("headers", options.headers, attempt);
   try {
@@ -28,13 +33,10 @@ export async function prepare(
     preset("accept", "text/event-stream");
     // In a page `cache` does it, and the header would cost a preflight at other origins.
     if (!globalThis.location) preset("cache-control", "no-cache");
-    if (lastEventId) headers.set("last-event-id", latin1(lastEventId));
+    if (id) headers.set("last-event-id", id);
     if (url.username || url.password) {
       // `EventSource` takes such a URL, `fetch` does not.
-      preset(
-        "authorization",
-        `Basic ${btoa(latin1(decodeURIComponent(`${url.username}:${url.password}`)))}`,
-      );
+      preset("authorization", `Basic ${btoa(bytes(`${url.username}:${url.password}`))}`);
       url.username = url.password = "";
     }
     return [
@@ -63,7 +65,7 @@ async function ask<T>(what: string, given: PerAttempt<T>, attempt: Attempt): Pro
   }
 }
 
-/** The UTF-8 bytes of a text, one character each: what a header can carry. */
-function latin1(text: string): string {
-  return Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("");
+/** What is percent-encoded, one character for each byte: what a header can carry. */
+function bytes(encoded: string): string {
+  return encoded.replace(/%(..)/g, (_, hex) => String.fromCharCode(Number(`0x${hex}`)));
 }

@@ -1,24 +1,20 @@
 /** An event as applications see it: the text as it came, and what can be read out of it. */
 
-import { type HubEvent, hubEvent } from "./hub-event.js";
 import type { SourceEvent } from "./source.js";
 
 /** An event of a loop over a stream. `Data` is what its JSON is, `Type` its type. */
 export class StreamEvent<Data = unknown, Type extends string = string> {
   /** The type; `message` where the stream names none. */
-  readonly type: Type;
+  declare readonly type: Type;
   /** The data, exactly as it came. */
-  readonly data: string;
+  declare readonly data: string;
   /** The last id of the stream up to this event, its own or an earlier one: where to resume after it. */
-  readonly lastEventId: string;
+  declare readonly lastEventId: string;
   /** The origin of the URL that answered, after redirects. */
-  readonly origin: string;
+  declare readonly origin: string;
 
   constructor(event: SourceEvent) {
-    this.type = event.type as Type;
-    this.data = event.data;
-    this.lastEventId = event.lastEventId;
-    this.origin = event.origin;
+    Object.assign(this, event);
   }
 
   /**
@@ -28,11 +24,6 @@ export class StreamEvent<Data = unknown, Type extends string = string> {
    */
   json<T = Data>(): T {
     return JSON.parse(this.data) as T;
-  }
-
-  /** What a Tidings hub says by this event about the stream itself; of all other events `undefined`. */
-  get hub(): HubEvent | undefined {
-    return hubEvent(this);
   }
 }
 
@@ -45,10 +36,5 @@ export class StreamMessageEvent<Data = unknown> extends MessageEvent<string> {
   /** As {@link StreamEvent.json}. */
   json<T = Data>(): T {
     return JSON.parse(this.data) as T;
-  }
-
-  /** As {@link StreamEvent.hub}. */
-  get hub(): HubEvent | undefined {
-    return hubEvent(this);
   }
 }

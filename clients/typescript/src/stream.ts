@@ -19,10 +19,9 @@ const CONNECTING = 0;
 const OPEN = 1;
 const CLOSED = 2;
 
-/** A handler attribute and the listener that stands for it. */
-interface Handling {
-  handler: (event: never) => unknown;
-  listener: (event: Event) => void;
+/** The listener that stands for a handler attribute. */
+interface Handling extends EventListenerObject {
+  handler(event: Event): unknown;
 }
 
 /**
@@ -39,6 +38,7 @@ interface Handling {
  *
  * @typeParam Events maps event types to what their data is as JSON, for `event.json()`.
  */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the interface only types a method that EventTarget has.
 export class Stream<Events = Record<never, unknown>> extends EventTarget {
   declare static readonly CONNECTING: 0;
   declare static readonly OPEN: 1;
@@ -46,6 +46,9 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
   declare readonly CONNECTING: 0;
   declare readonly OPEN: 1;
   declare readonly CLOSED: 2;
+  declare onopen: ((event: OpenEvent) => unknown) | null;
+  declare onmessage: ((event: MessageOf<Events>) => unknown) | null;
+  declare onerror: ((event: FailureEvent) => unknown) | null;
 
   readonly #withCredentials: boolean;
   readonly #closeSource: () => void;
@@ -53,7 +56,7 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
     (event) => this.#advance(event),
     () => this.close(),
   );
-  readonly #handlers = new Map<string, Handling>();
+  readonly #handlers: Record<string, Handling | undefined> = {};
   #url: string;
   #readyState: 0 | 1 | 2 = CONNECTING;
   #lastEventId: string;
@@ -81,7 +84,7 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
       try {
         given = absolute(given).href;
       } catch {
-        throw new DOMException("The URL of the stream is not valid", "SyntaxError");
+        throw new DOMException("Invalid URL", "SyntaxError");
       }
     }
     this.#url = typeof given === "function" ? "" : (given as string);
@@ -134,6 +137,18 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
     const constants = { CONNECTING: value(CONNECTING), OPEN: value(OPEN), CLOSED: value(CLOSED) };
     Object.defineProperties(Stream, constants);
     Object.defineProperties(Stream.prototype, constants);
+    for (const type of ["open", "message", "error"]) {
+      Object.defineProperty(Stream.prototype, `on${type}`, {
+        get(this: Stream) {
+          return this.#handlers[type]?.handler ?? null;
+        },
+        set(this: Stream, handler: unknown) {
+          this.#handle(type, handler);
+        },
+        configurable: true,
+        enumerable: true,
+      });
+    }
   }
 
   /** The URL, absolute. Where a function gives it, the URL that answered first, and empty before. */
@@ -159,30 +174,6 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
   /** The server's last `retry:` in milliseconds, 0 if there was none: the least wait before another attempt, up to 5 minutes. */
   get reconnectionTime(): number {
     return this.#reconnectionTime;
-  }
-
-  get onopen(): ((event: OpenEvent) => unknown) | null {
-    return this.#handlerOf("open");
-  }
-
-  set onopen(handler) {
-    this.#handle("open", handler);
-  }
-
-  get onmessage(): ((event: MessageOf<Events>) => unknown) | null {
-    return this.#handlerOf("message");
-  }
-
-  set onmessage(handler) {
-    this.#handle("message", handler);
-  }
-
-  get onerror(): ((event: FailureEvent) => unknown) | null {
-    return this.#handlerOf("error");
-  }
-
-  set onerror(handler) {
-    this.#handle("error", handler);
   }
 
   /** Adds a listener: for `open`, `error`, or events of a type. */
@@ -211,29 +202,6 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
     this.#begin();
   }
 
-  override removeEventListener<Type extends keyof StreamEventMap<Events> & string>(
-    type: Type,
-    listener: StreamListener<Events, Type> | null,
-    options?: boolean | EventListenerOptions,
-  ): void;
-  override removeEventListener(
-    type: string,
-    listener: ((event: StreamMessageEvent) => unknown) | null,
-    options?: boolean | EventListenerOptions,
-  ): void;
-  override removeEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | EventListenerOptions,
-  ): void;
-  override removeEventListener(
-    type: string,
-    listener: unknown,
-    options?: boolean | EventListenerOptions,
-  ): void {
-    super.removeEventListener(type, listener as EventListener | null, options);
-  }
-
   /** Closes the stream for good. A loop over it ends. No listener is called any more. */
   close(): void {
     this.#end({});
@@ -248,7 +216,7 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
    */
   [Symbol.asyncIterator](): AsyncIterator<EventOf<Events>, undefined> {
     if (this.#looped && this.#readyState !== CLOSED) {
-      throw new TypeError("There is a loop over this stream already: make a stream for each");
+      throw new TypeError("A stream has one loop at a time");
     }
     this.#looped = true;
     this.#begin();
@@ -280,35 +248,45 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
     this.#handoff.end(failure);
   }
 
-  #handlerOf<E>(type: string): ((event: E) => unknown) | null {
-    return (this.#handlers.get(type)?.handler as ((event: E) => unknown) | undefined) ?? null;
-  }
-
-  #handle(type: string, handler: ((event: never) => unknown) | null): void {
-    const handling = this.#handlers.get(type);
+  #handle(type: string, handler: unknown): void {
+    const handling = this.#handlers[type];
     if (typeof handler !== "function") {
-      this.#handlers.delete(type);
-      if (handling) this.removeEventListener(type, handling.listener);
+      if (handling) this.removeEventListener(type, handling);
+      this.#handlers[type] = undefined;
     } else if (handling) {
-      handling.handler = handler;
+      handling.handler = handler as Handling["handler"];
     } else {
       const made: Handling = {
-        handler,
-        listener: (event) => made.handler.call(this, event as never),
+        handler: handler as Handling["handler"],
+        // Not by `currentTarget`: Node 20 has it for the first listener only.
+        handleEvent: (event) => made.handler.call(this, event),
       };
-      this.#handlers.set(type, made);
-      this.addEventListener(type, made.listener);
+      this.#handlers[type] = made;
+      this.addEventListener(type, made);
     }
   }
 }
 
-/** Calls a callback of the caller's. What it throws is reported as from a listener. */
+/** Only in types: what is removed is what was added. */
+export interface Stream<Events> {
+  removeEventListener<Type extends keyof StreamEventMap<Events> & string>(
+    type: Type,
+    listener: StreamListener<Events, Type> | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: ((event: StreamMessageEvent) => unknown) | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+}
+
+/** Calls a callback of the caller's, soon and on its own, so that what it throws is nobody else's affair. */
 function tell<T>(callback: ((value: T) => void) | undefined, value: T): void {
-  try {
-    callback?.(value);
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
+  if (callback) queueMicrotask(() => callback(value));
 }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type HubEvent, Stream, type StreamOptions } from "../src/index.js";
+import { type HubEvent, hubEvent, Stream, type StreamOptions } from "../src/index.js";
 import { publish } from "../src/publish.js";
 import { startHub, token, WITH_HUB } from "./support/hub.js";
 import { startProxy } from "./support/proxy.js";
@@ -36,7 +36,7 @@ test("a token that expires is refreshed, and nothing is missed", WITH_HUB, async
     },
   });
   t.after(() => stream.close());
-  stream.addEventListener("expired", ({ hub }) => reasons.push(hub));
+  stream.addEventListener("expired", (event) => reasons.push(hubEvent(event)));
   await next(stream, "open");
   const counted = count(stream, 149);
   for (let n = 0; n < 150; n++) {
@@ -159,11 +159,11 @@ test("the hub's own events come as values", WITH_HUB, async (t) => {
     [first, "gap"],
     [second, "refused"],
   ] as const) {
-    said.push((await next(stream, type)).hub);
+    said.push(hubEvent(await next(stream, type)));
   }
   second.close();
   hub.signal("SIGTERM");
-  said.push((await next(first, "drain")).hub);
+  said.push(hubEvent(await next(first, "drain")));
   assert.deepEqual(
     said.map((event) => event?.kind),
     ["gap", "refused", "drain"],

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Stream } from "../src/index.js";
+import { hubEvent, Stream } from "../src/index.js";
 import { serve, stream } from "./support/serve.js";
 import { AT_ONCE, open } from "./support/watch.js";
 
@@ -194,9 +194,10 @@ test("the hub's own events are typed values, and bad payloads ordinary events", 
   );
   const source = open(t, server.url);
   const heard: unknown[] = [];
-  source.addEventListener("drain", ({ hub }) => heard.push(hub));
+  source.addEventListener("drain", (event) => heard.push(hubEvent(event)));
   const seen: unknown[] = [];
-  for await (const { hub } of source) {
+  for await (const event of source) {
+    const hub = hubEvent(event);
     seen.push(hub);
     if (hub?.kind === "gap") assert.equal(hub.resumedAfter, "#a-4");
     if (seen.length === body.length) break;

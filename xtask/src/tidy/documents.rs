@@ -3,7 +3,7 @@
 use super::Finding;
 use crate::workspace::TextFile;
 
-/// What must exist: texts a reader relies on, and the wire cases that tests of all languages read.
+/// What must exist: texts a reader relies on, and the cases that tests of all languages read.
 const REQUIRED: &[&str] = &[
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -13,6 +13,7 @@ const REQUIRED: &[&str] = &[
     "README.md",
     "docs/defaults.md",
     "docs/guarantees.md",
+    "vectors/misbehaving-servers.json",
     "vectors/wire-cases.json",
 ];
 

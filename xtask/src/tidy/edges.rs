@@ -8,8 +8,12 @@ use super::Finding;
 
 /// The members of the workspace, each with the members it depends on, for whatever purpose.
 const EDGES: &[(&str, &[&str])] = &[
-    ("tidings", &["tidings-hub", "tidings-server", "tidings-store", "tidings-wire"]),
+    (
+        "tidings",
+        &["tidings-client", "tidings-hub", "tidings-server", "tidings-store", "tidings-wire"],
+    ),
     ("tidings-bench", &["tidings-hub", "tidings-store", "tidings-wire"]),
+    ("tidings-client", &["tidings-wire"]),
     ("tidings-example-actix-web", &["tidings-hub", "tidings-server"]),
     ("tidings-example-axum", &["tidings-hub", "tidings-server"]),
     ("tidings-hub", &["tidings-wire"]),
@@ -23,6 +27,7 @@ const EDGES: &[(&str, &[&str])] = &[
 /// core free of HTTP and JSON, and the libraries free of what only a program needs.
 const ABSENCES: &[(&str, &[&str])] = &[
     ("tidings-wire", &["tokio", "http", "hyper", "serde_json", "anyhow", "clap"]),
+    ("tidings-client", &["anyhow", "clap"]),
     ("tidings-hub", &["http", "http-body", "hyper", "axum", "serde_json", "anyhow", "clap"]),
     ("tidings-server", &["actix-web", "axum", "anyhow", "clap"]),
 ];

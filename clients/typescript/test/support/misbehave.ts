@@ -77,6 +77,10 @@ async function repeat(socket: Socket, text: Buffer, times: number | null): Promi
 async function write(socket: Socket, bytes: Buffer): Promise<void> {
   if (socket.destroyed || socket.write(bytes)) return;
   await new Promise<void>((done) => {
-    socket.once("drain", done).once("close", done);
+    const go = () => {
+      socket.off("drain", go).off("close", go);
+      done();
+    };
+    socket.on("drain", go).on("close", go);
   });
 }

@@ -1,6 +1,5 @@
 //! `tidings subscribe`: events as they come, over as many connections as it takes.
 
-mod backoff;
 mod print;
 mod session;
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde::Serialize;
-use tidings_wire::EventRef;
+use tidings_client::Event;
 
 use crate::terminal::{self, printable};
 
@@ -41,7 +41,7 @@ impl Style {
     ///
     /// # Errors
     /// When standard output is closed.
-    pub(super) fn print(self, event: EventRef<'_>) -> anyhow::Result<()> {
+    pub(super) fn print(self, event: &Event) -> anyhow::Result<()> {
         let mut out = io::stdout().lock();
         match self {
             Self::Json => writeln!(out, "{}", json(event)?)?,
@@ -49,9 +49,9 @@ impl Style {
             Self::Terminal { colours } => {
                 let [dim, bold, plain] = if colours { [DIM, BOLD, PLAIN] } else { [""; 3] };
                 let (event_type, id) =
-                    (printable(event.event_type), printable(event.last_event_id));
+                    (printable(&event.event_type), printable(&event.last_event_id));
                 writeln!(out, "{bold}{event_type}{plain} {dim}{id}{plain}")?;
-                writeln!(out, "{}", printable(event.data))?;
+                writeln!(out, "{}", printable(&event.data))?;
             }
         }
         Ok(out.flush()?)
@@ -59,14 +59,14 @@ impl Style {
 }
 
 /// The event as one line of JSON.
-fn json(event: EventRef<'_>) -> serde_json::Result<String> {
+fn json(event: &Event) -> serde_json::Result<String> {
     #[derive(Serialize)]
     struct Line<'a> {
         id: &'a str,
         r#type: &'a str,
         data: &'a str,
     }
-    let line = Line { id: event.last_event_id, r#type: event.event_type, data: event.data };
+    let line = Line { id: &event.last_event_id, r#type: &event.event_type, data: &event.data };
     let text = serde_json::to_string(&line)?;
     // JSON lets these through, a terminal obeys some of them. They only occur inside strings.
     let commands = |c: char| ('\u{7f}'..='\u{9f}').contains(&c);
@@ -92,8 +92,12 @@ mod tests {
     #[test]
     fn a_json_line_is_one_line_and_commands_no_terminal() {
         let data = "a\nb\u{9b}31m\u{1b}[0m";
-        let line = json(EventRef { event_type: "note", data, last_event_id: "#1-2", has_id: true })
-            .unwrap();
+        let event = Event {
+            event_type: "note".to_owned(),
+            data: data.to_owned(),
+            last_event_id: "#1-2".to_owned(),
+        };
+        let line = json(&event).unwrap();
         assert_eq!(line, r##"{"id":"#1-2","type":"note","data":"a\nb\u009b31m\u001b[0m"}"##);
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["data"], data);

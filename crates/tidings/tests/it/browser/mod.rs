@@ -11,7 +11,7 @@
 
 #[path = "../../support/chromium.rs"]
 mod chromium;
-mod hub;
+pub(crate) mod hub;
 mod line;
 mod live;
 mod page;

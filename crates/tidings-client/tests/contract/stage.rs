@@ -1,0 +1,184 @@
+//! Where a case is played: a server, and a client of the test service that reads from it.
+
+use std::time::Duration;
+
+use reqwest::Client;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::{OnceCell, mpsc};
+use tokio::time::timeout;
+
+use crate::server::{Asked, CALLBACKS, Server, Stream};
+use crate::service;
+
+/// What does not come within this time does not come.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What may not come has not come after this time: longer than a client waits that was asked to wait for nothing.
+const QUIET: Duration = Duration::from_millis(700);
+
+/// This crate's own service, once it is started. It has a thread for itself, since each test ends its runtime.
+static OWN: OnceCell<String> = OnceCell::const_new();
+
+/// The URL of the test service.
+pub(crate) async fn service() -> String {
+    if let Ok(url) = std::env::var("TIDINGS_CONTRACT_SERVICE") {
+        return url.trim_end_matches('/').to_owned();
+    }
+    OWN.get_or_init(start_service).await.clone()
+}
+
+async fn start_service() -> String {
+    let (ready, address) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+            ready.send(listener.local_addr().unwrap()).unwrap();
+            service::serve(listener).await;
+        });
+    });
+    format!("http://{}", address.await.unwrap())
+}
+
+/// A server, and the client that reads from it once it is started.
+pub(crate) struct Stage {
+    server: Server,
+    requests: mpsc::Receiver<Asked>,
+    callbacks: mpsc::Receiver<Value>,
+    service: String,
+    http: Client,
+    /// The client's URL at the service.
+    client: Option<String>,
+}
+
+impl Stage {
+    pub(crate) async fn new() -> Self {
+        let (server, requests, callbacks) = Server::start().await;
+        let service = service().await;
+        Self { server, requests, callbacks, service, http: Client::new(), client: None }
+    }
+
+    /// A stage with a client that has opened its stream.
+    pub(crate) async fn open() -> (Self, Stream) {
+        let mut stage = Self::new().await;
+        stage.start(json!({})).await;
+        let stream = stage.request().await.open();
+        (stage, stream)
+    }
+
+    /// Starts the client with these members beside the URLs.
+    pub(crate) async fn start(&mut self, mut wanted: Value) {
+        wanted["streamUrl"] = self.server.url("/stream").into();
+        wanted["callbackUrl"] = self.server.url(CALLBACKS).into();
+        wanted["tag"] = "a case".into();
+        let request = self.http.post(format!("{}/", self.service));
+        let request = request.header("content-type", "application/json");
+        let answer = request.body(wanted.to_string()).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
+        let location = answer.headers()["location"].to_str().unwrap();
+        let absolute = location.starts_with("http:");
+        self.client =
+            Some(if absolute { location.into() } else { format!("{}{location}", self.service) });
+    }
+
+    /// Sends the client a command.
+    pub(crate) async fn command(&self, command: Value) {
+        let request = self.http.post(self.client.as_ref().unwrap());
+        let request = request.header("content-type", "application/json");
+        let answer = request.body(command.to_string()).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
+    }
+
+    /// Says that events of this type are to be told, too.
+    pub(crate) async fn listen(&self, event_type: &str) {
+        self.command(json!({ "command": "listen", "listen": { "type": event_type } })).await;
+    }
+
+    /// The next request.
+    pub(crate) async fn request(&mut self) -> Asked {
+        timeout(PATIENCE, self.requests.recv()).await.expect("a request").unwrap()
+    }
+
+    /// The next message of the service.
+    pub(crate) async fn message(&mut self) -> Value {
+        timeout(PATIENCE, self.callbacks.recv()).await.expect("a message").unwrap()
+    }
+
+    /// The next request, or the message that comes before it.
+    pub(crate) async fn request_or_message(&mut self) -> Result<Asked, Value> {
+        let next = async {
+            tokio::select! {
+                asked = self.requests.recv() => Ok(asked.unwrap()),
+                message = self.callbacks.recv() => Err(message.unwrap()),
+            }
+        };
+        timeout(PATIENCE, next).await.expect("a request or a message")
+    }
+
+    /// Reads an event, and passes over the errors before it if it may.
+    async fn event(&mut self, over_errors: bool) -> Value {
+        loop {
+            let message = self.message().await;
+            if !(over_errors && message["kind"] == "error") {
+                assert_eq!(message["kind"], "event", "{message}");
+                return message["event"].clone();
+            }
+        }
+    }
+
+    /// The next message is this event.
+    pub(crate) async fn expect(&mut self, event_type: &str, data: &str, id: &str) {
+        let event = self.event(false).await;
+        assert_event(&event, event_type, data, id);
+    }
+
+    /// The next message that is no error is this event.
+    pub(crate) async fn expect_after_errors(&mut self, data: &str, id: &str) {
+        let event = self.event(true).await;
+        assert_event(&event, "message", data, id);
+    }
+
+    /// The next message is an error. Gives its text.
+    pub(crate) async fn expect_error(&mut self) -> String {
+        let message = self.message().await;
+        assert_eq!(message["kind"], "error", "{message}");
+        message["error"].as_str().expect("an error has a text").to_owned()
+    }
+
+    /// The next message is this comment.
+    pub(crate) async fn expect_comment(&mut self, comment: &str) {
+        let message = self.message().await;
+        assert_eq!(message, json!({ "kind": "comment", "comment": comment }));
+    }
+
+    /// No request comes any more.
+    pub(crate) async fn expect_no_request(&mut self) {
+        assert!(timeout(QUIET, self.requests.recv()).await.is_err(), "another request");
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        self.server.url(path)
+    }
+
+    /// Ends the client, and sees that its stream, if it has one, is closed.
+    pub(crate) async fn close(mut self, stream: Option<Stream>) {
+        let url = self.client.take().unwrap();
+        let answer = self.http.delete(url).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
+        if let Some(stream) = stream {
+            timeout(PATIENCE, stream.gone()).await.expect("a client that is ended goes away");
+        }
+    }
+}
+
+fn assert_event(event: &Value, event_type: &str, data: &str, id: &str) {
+    let text = |name: &str| event[name].as_str().unwrap_or_default();
+    let found_type = if text("type").is_empty() { "message" } else { text("type") };
+    // A large event is not printed.
+    assert!(
+        (found_type, text("data"), text("id")) == (event_type, data, id),
+        "{:.300} instead of {event_type:?} {data:.100?} {id:?}",
+        event.to_string()
+    );
+}
