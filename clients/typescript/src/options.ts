@@ -66,8 +66,18 @@ export interface StreamOptions {
    * the page is shown again.
    */
   visibility?: "keep" | "pause";
-  /** One connection for all tabs of this origin that open the same stream. `false` by default. */
-  share?: boolean;
+  /**
+   * One connection for all tabs of this origin that ask for the same stream; one tab leads, and another takes over by the
+   * last id when it is gone. `false` by default.
+   *
+   * What is the same must be the same for who sees it. `true`: URL, method, body and headers are equal, no cookies are sent,
+   * and none of it is a function. A name for whose stream it is, such as a user's id, is needed for the rest: cookies,
+   * functions, a `fetch` of one's own; tabs with the same name and an equal URL, method, body and headers share, as far as
+   * these are no functions. The leader's other options count for all. In one tab of them a slow loop holds nobody up.
+   *
+   * Where the browser lacks Web Locks or `BroadcastChannel` (pages without HTTPS do, too), each stream has its own connection.
+   */
+  share?: boolean | string;
   /** Told each time a connection opens. */
   onOpen?: (opened: Opened) => void;
   /** Told each comment; servers send them as a sign of life. */

@@ -34,6 +34,8 @@ export interface Opened {
   status: number;
   /** The answer's headers, names in lower case, as far as the platform shows them. */
   headers: Record<string, string>;
+  /** With `share`: whether this tab has the connection, or another. Absent where it has one for itself alone. */
+  leads?: boolean;
 }
 
 /** An attempt that failed, or an open stream that ended, and will be tried again. */

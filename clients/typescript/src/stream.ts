@@ -3,7 +3,7 @@
 import { Handoff } from "./handoff.js";
 import type { PerAttempt, StreamOptions } from "./options.js";
 import { absolute } from "./request.js";
-import type { Source, SourceEvent } from "./source.js";
+import type { SourceEvent } from "./source.js";
 import { StreamEvent, StreamMessageEvent } from "./stream-event.js";
 import type {
   EventOf,
@@ -51,7 +51,7 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
   declare onerror: ((event: FailureEvent) => unknown) | null;
 
   readonly #withCredentials: boolean;
-  readonly #source: Source;
+  readonly #closeSource: () => void;
   readonly #handoff = new Handoff<EventOf<Events>>(
     (event) => this.#advance(event),
     () => this.close(),
@@ -92,7 +92,7 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
     this.#lastEventId = options.lastEventId ?? "";
     const { onOpen, onComment, onError, signal } = options;
 
-    this.#source = openSource(given, options, {
+    this.#closeSource = openSource(given, options, {
       opened: (opened) => {
         this.#readyState = OPEN;
         if (!this.#url) this.#url = opened.url;
@@ -244,7 +244,7 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
     if (this.#readyState === CLOSED) return;
     this.#readyState = CLOSED;
     this.#unlink();
-    this.#source.close();
+    this.#closeSource();
     this.#handoff.end(failure);
   }
 
