@@ -1,6 +1,6 @@
 //! A hall full of publishers and subscribers, and the ledger in which it is found out what they missed.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use reqwest::Client;
 use tokio::{
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The topics that are published to.
-const TOPICS: [&str; 6] = ["room/1", "room/2", "room/3", "room/4", "news/a", "news/b"];
+pub(crate) const TOPICS: [&str; 6] = ["room/1", "room/2", "room/3", "room/4", "news/a", "news/b"];
 
 /// What is asked for: mostly single topics, as usual.
 const WISHES: [Wish; 8] = [
@@ -49,6 +49,8 @@ pub(crate) struct Plan {
 /// Everybody, at work.
 pub(crate) struct Hall {
     pub(crate) ledger: Arc<Ledger>,
+    /// Who may read everything, if not everybody may.
+    pub(crate) token: Option<String>,
     hubs: Arc<[SocketAddr]>,
     client: Client,
     random: fastrand::Rng,
@@ -58,30 +60,54 @@ pub(crate) struct Hall {
 }
 
 impl Hall {
-    /// Lets everybody in.
-    pub(crate) fn open(hubs: &[SocketAddr], plan: &Plan, random: &mut fastrand::Rng) -> Self {
+    /// One where nobody is yet.
+    pub(crate) fn empty(hubs: &[SocketAddr], random: &mut fastrand::Rng) -> Self {
         let (stop, _) = watch::channel(false);
         let client = Client::builder().no_proxy().build().unwrap();
-        let mut hall = Self {
+        Self {
             ledger: Arc::default(),
+            token: None,
             hubs: hubs.into(),
             client,
             random: random.fork(),
             stop,
             publishers: JoinSet::new(),
             subscribers: JoinSet::new(),
-        };
+        }
+    }
+
+    /// Lets everybody in.
+    pub(crate) fn open(hubs: &[SocketAddr], plan: &Plan, random: &mut fastrand::Rng) -> Self {
+        let mut hall = Self::empty(hubs, random);
         for number in 0..plan.subscribers {
             let wish = WISHES[number % WISHES.len()];
             let name = format!("subscriber {number} ({})", wish.query);
             let subscriber = hall.subscriber(name, wish, plan.stay);
-            hall.subscribers.spawn(subscriber.read_until_the_last());
+            hall.let_subscribe(subscriber.read_until_the_last());
         }
         for (number, lines) in plan.publishers.iter().enumerate() {
             let publisher = hall.publisher(format!("publisher {number}"), *lines, plan.rest);
-            hall.publishers.spawn(publisher.publish_until(hall.stop.subscribe()));
+            hall.let_publish(publisher.publish_until(hall.stop()));
         }
         hall
+    }
+
+    /// Lets one in who publishes until everybody is to stop.
+    pub(crate) fn let_publish(&mut self, publisher: impl Future<Output = ()> + Send + 'static) {
+        self.publishers.spawn(publisher);
+    }
+
+    /// Lets one in who reads until the last update of all.
+    pub(crate) fn let_subscribe(
+        &mut self,
+        subscriber: impl Future<Output = Seen> + Send + 'static,
+    ) {
+        self.subscribers.spawn(subscriber);
+    }
+
+    /// Tells publishers when to stop.
+    pub(crate) fn stop(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
     }
 
     /// Waits until so many more updates were acknowledged.
@@ -121,7 +147,8 @@ impl Hall {
             let wish = Wish { query: "topic=*", prefixes: &[""] };
             let mut newcomer = self.subscriber(format!("a newcomer at {hub}"), wish, None);
             newcomer.hubs = [*hub].into();
-            self.subscribers.spawn(newcomer.read_until_the_last());
+            newcomer.token.clone_from(&self.token);
+            self.let_subscribe(newcomer.read_until_the_last());
         }
         let (mut deliveries, mut streams) = (0, 0);
         let everybody = async {
@@ -144,7 +171,7 @@ impl Hall {
 
     fn subscriber(&mut self, name: String, wish: Wish, stay: Option<Duration>) -> Subscriber {
         let (hubs, ledger) = (Arc::clone(&self.hubs), Arc::clone(&self.ledger));
-        Subscriber { name, wish, hubs, stay, random: self.random.fork(), ledger }
+        Subscriber { name, wish, hubs, stay, token: None, random: self.random.fork(), ledger }
     }
 
     fn publisher(&mut self, name: String, lines: usize, rest: Duration) -> Publisher {

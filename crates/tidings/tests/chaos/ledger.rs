@@ -101,6 +101,9 @@ impl Ledger {
                 faults.push(format!("{who} saw {data} twice: at {earlier} and {seq}"));
             }
             match book.acknowledged.get(data) {
+                Some(entry) if !seen.wish.covers(entry) => {
+                    faults.push(format!("{who} saw {data}, which is on {:?}", entry.topics));
+                }
                 Some(entry) if entry.seq == *seq => {}
                 Some(entry) => {
                     let (there, by) = (entry.seq, &entry.by);

@@ -2,14 +2,15 @@
 //! that come back to whichever hub there is.
 //!
 //! - `crash`: one hub on its disk, killed at random moments
+//! - `clients`: the same, with the publishers and subscribers of `tidings-client`
 //! - `hopping`: three hubs on one engine, all of them killed and restarted under clients that hop from hub to hub
 //! - `away`: what two hubs do while their engine is away, and when it has lost everything
 //! - `together`: what two hubs know of each other's streams
 //! - `starting`: what a hub finds when it starts, and what it says when it cannot
 //! - `asking`: a publish whose answer is looked at
-//! - `hall`: what is published and who reads it, in `crash` and `hopping`
+//! - `hall`: what is published and who reads it, in `crash`, `clients` and `hopping`
 //! - `publisher`, `subscriber`: they never give up; `ledger`: what they were told, and whether it is the same
-//! - `node`: a hub that is started again where it was; `engine`: a real Redis or NATS; `stream`: one connection
+//! - `node`: a hub that is started again where it was; `engine`: a real Redis or NATS; `stream`: one connection; `token`: who asks
 //! - `hub`, `request`, `turn`, from `support`: the program, and one test at a time
 #![expect(clippy::unwrap_used, reason = "helper functions of the tests fail by panicking")]
 #![expect(clippy::indexing_slicing, reason = "helper functions of the tests fail by panicking")]
@@ -19,6 +20,7 @@
 
 mod asking;
 mod away;
+mod clients;
 mod crash;
 mod engine;
 mod hall;
@@ -34,5 +36,6 @@ mod starting;
 mod stream;
 mod subscriber;
 mod together;
+mod token;
 #[path = "../support/turn.rs"]
 mod turn;

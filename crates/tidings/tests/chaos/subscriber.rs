@@ -40,6 +40,8 @@ pub(crate) struct Subscriber {
     pub(crate) hubs: Arc<[SocketAddr]>,
     /// How long it stays at one, about; for as long as the stream lasts where that is none.
     pub(crate) stay: Option<Duration>,
+    /// Who it is, unless it is anybody.
+    pub(crate) token: Option<String>,
     pub(crate) random: fastrand::Rng,
     pub(crate) ledger: Arc<Ledger>,
 }
@@ -54,17 +56,47 @@ pub(crate) struct Seen {
     pub(crate) begun: Vec<(usize, String)>,
 }
 
+impl Seen {
+    pub(crate) fn nothing(name: &str, wish: Wish) -> Self {
+        Self { name: name.to_owned(), wish, updates: Vec::new(), begun: Vec::new() }
+    }
+
+    /// A stream is open, at a hub and after an id.
+    pub(crate) fn begin(&mut self, hub: SocketAddr, after: &str) {
+        self.begun.push((self.updates.len(), format!("{hub} after {after}")));
+    }
+
+    /// Takes an update as it comes, which must be later than all before; whether it is the last of all.
+    pub(crate) fn take(&mut self, id: &str, data: String, ledger: &Ledger) -> bool {
+        let name = &self.name;
+        let seq = ledger.place(name, id);
+        if let Some((before, earlier)) = self.updates.last()
+            && *before >= seq
+        {
+            let stream = self.begun.last().map_or("no stream", |(_, stream)| stream);
+            ledger.fault(format_args!(
+                "{name} saw {data} at {seq} after {earlier} at {before}, on {stream}"
+            ));
+        }
+        let is_last = data == LAST;
+        self.updates.push((seq, data));
+        is_last
+    }
+}
+
 impl Subscriber {
     /// Reads from the beginning of the log to the last update of all. What is wrong is in the ledger.
     pub(crate) async fn read_until_the_last(mut self) -> Seen {
-        let (name, wish) = (self.name.clone(), self.wish);
-        let mut seen = Seen { name, wish, updates: Vec::new(), begun: Vec::new() };
+        let mut seen = Seen::nothing(&self.name, self.wish);
+        let authorization = self.token.as_ref().map(|token| format!("Bearer {token}"));
         let mut cursor = "earliest".to_owned();
         loop {
             let hub = self.hubs[self.random.usize(..self.hubs.len())];
-            match Stream::open(hub, self.wish.query, &[("Last-Event-ID", &cursor)]).await {
+            let mut headers = vec![("Last-Event-ID", cursor.as_str())];
+            headers.extend(authorization.as_deref().map(|value| ("Authorization", value)));
+            match Stream::open(hub, self.wish.query, &headers).await {
                 Ok(stream) => {
-                    seen.begun.push((seen.updates.len(), format!("{hub} after {cursor}")));
+                    seen.begin(hub, &cursor);
                     if self.read(stream, &mut seen, &mut cursor).await {
                         return seen;
                     }
@@ -85,28 +117,18 @@ impl Subscriber {
             self.stay.map_or(Duration::from_hours(1), |stay| stay.mul_f64(0.5 + self.random.f64()));
         let until = Instant::now() + stay;
         while let Ok(Some(event)) = timeout_at(until, stream.next()).await {
-            let name = &self.name;
             match event.kind.as_str() {
                 "message" => {
-                    let seq = self.ledger.place(name, &event.id);
-                    if let Some((before, data)) = seen.updates.last()
-                        && *before >= seq
-                    {
-                        self.ledger.fault(format_args!(
-                            "{name} saw {} at {seq} after {data} at {before}, coming from {cursor}",
-                            event.data
-                        ));
-                    }
-                    seen.updates.push((seq, event.data));
+                    let is_last = seen.take(&event.id, event.data, &self.ledger);
                     *cursor = event.id;
-                    if seen.updates.last().is_some_and(|(_, data)| data == LAST) {
+                    if is_last {
                         return true;
                     }
                 }
                 // Come back later: an engine that is away cannot be asked, and a hub goes down.
                 "refused" | "drain" => {}
                 other => {
-                    let data = &event.data;
+                    let (name, data) = (&self.name, &event.data);
                     self.ledger
                         .fault(format_args!("{name}, at {cursor}, was told {other}: {data}"));
                 }

@@ -3,27 +3,21 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::{
-    process::Command,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     asking::Asking,
     engine::Engine,
-    hub::PROGRAM,
     node::Node,
     stream::{Stream, Unopened},
+    token::{self, PUBLISHER_KEY, SUBSCRIBER_KEY},
     turn::alone,
 };
 
-const KEY: &str = "a secret of more than thirty-two bytes";
-const SETTINGS: [&str; 4] = [
-    "auth.publisher_key=a secret of more than thirty-two bytes",
-    "auth.subscriber_key=a secret of more than thirty-two bytes",
-    "mercure.subscriptions=true",
-    "limits.per_user=2",
-];
+const SETTINGS: [&str; 4] =
+    [PUBLISHER_KEY, SUBSCRIBER_KEY, "mercure.subscriptions=true", "limits.per_user=2"];
+/// All lists of who is subscribed.
+const LISTS: &str = "/.well-known/mercure/subscriptions{/topic}{/subscriber}";
 /// The metric that counts the hubs.
 const HUBS: &str = "tidings_cluster_hubs";
 /// How long a hub that was killed may be remembered, and the time to find out.
@@ -51,7 +45,7 @@ async fn act_as_one(engine: Engine) {
     for node in &nodes {
         node.hub().wait_for(HUBS, 2, HEARD).await;
     }
-    let token = mint().await;
+    let token = token::mint(&["*", LISTS]).await;
     list(&nodes, &token).await;
     limit(&nodes, &token).await;
     kick(&nodes, &token).await;
@@ -165,13 +159,4 @@ async fn full_soon(node: &Node, token: &str) {
         }
         sleep(PAUSE).await;
     }
-}
-
-/// A token of alice's, who may do everything.
-async fn mint() -> String {
-    let list = "/.well-known/mercure/subscriptions{/topic}{/subscriber}";
-    let arguments =
-        ["token", "--key", KEY, "--sub", "alice", "--publish", "*", "--subscribe", "*", list];
-    let minted = Command::new(PROGRAM).args(arguments).output().await.unwrap();
-    String::from_utf8(minted.stdout).unwrap().trim().to_owned()
 }

@@ -82,6 +82,46 @@ async fn an_acknowledged_update_is_in_the_log() {
     assert_eq!(acknowledged, ["form", "json", "first", "second", "1st", "2nd", "own"]);
 }
 
+/// The results of NDJSON lines, each of them an update's data or blank.
+async fn publish_lines(server: &TestServer, key: &str, lines: &[&str]) -> Vec<String> {
+    let line = |text: &&str| match text.trim_ascii() {
+        "" => format!("{text}\n"),
+        data => format!("{{\"topic\":\"a\",\"data\":\"{data}\"}}\n"),
+    };
+    let body: String = lines.iter().map(line).collect();
+    let head = format!(
+        "POST /events HTTP/1.1\r\nIdempotency-Key: {key}\r\nContent-Type: application/x-ndjson"
+    );
+    let answer = server.request(&head, body.as_bytes()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.text().lines().map(str::to_owned).collect()
+}
+
+/// Publishers that repeat a request leave blank what is answered already: the lines after it must keep their keys.
+#[tokio::test]
+async fn blank_lines_count_for_the_keys_of_a_repeated_request() {
+    let server = TestServer::open().await;
+    let first = publish_lines(&server, "key", &["1", "2", "3"]).await;
+    let [one, two, three] = &first[..] else { panic!("{first:?}") };
+
+    let rest = publish_lines(&server, "key", &["", "2", "3"]).await;
+    assert_eq!(rest, [two.as_str(), three]);
+    let around = publish_lines(&server, "key", &["1", " \t\r", "3"]).await;
+    assert_eq!(around, [one.as_str(), three]);
+    let last_and_new = publish_lines(&server, "key", &["\r", "", "3", "4"]).await;
+    assert_eq!(last_and_new[0], *three);
+    // They count in the first request, too, and in what is said of a line.
+    let after_blank = publish_lines(&server, "other key", &["", "5"]).await;
+    assert_eq!(publish_lines(&server, "other key", &["6", "5"]).await[1..], after_blank);
+    let too_early = publish_lines(&server, "key", &["", "", "2"]).await.concat();
+    assert!(too_early.contains("idempotency_key_reused"), "{too_early}");
+    assert!(too_early.ends_with("\"line\":3}"), "{too_early}");
+
+    let mut stream = server.subscribe("topic=a&lastEventID=earliest", "").await;
+    server.publish("topic=a&data=end").await;
+    assert_eq!(stream.data(7).await, ["1", "2", "3", "4", "5", "6", "end"]);
+}
+
 #[tokio::test]
 async fn an_update_to_several_topics_arrives_once() {
     let server = TestServer::open().await;
