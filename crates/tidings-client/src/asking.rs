@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
@@ -62,11 +62,11 @@ impl Asking {
     pub(crate) async fn question(&self, attempt: &Attempt) -> Result<Question, AskError> {
         let url = self.url.text(attempt).await.map_err(AskError::Asked)?;
         let mut url = Url::parse(&url).map_err(|_| AskError::BadUrl)?;
-        if !is_http(&url) {
-            return Err(AskError::BadUrl);
-        }
         url.set_fragment(None);
         let login = take_login(&mut url);
+        if !can_be_asked(&url) {
+            return Err(AskError::BadUrl);
+        }
         let mut headers = HeaderMap::new();
         for (name, source) in &self.headers {
             let value = source.text(attempt).await.map_err(AskError::Asked)?;
@@ -112,8 +112,9 @@ impl Login {
     }
 }
 
-pub(crate) fn is_http(url: &Url) -> bool {
-    matches!(url.scheme(), "http" | "https")
+/// Whether a request can be made to this URL: over HTTP, and not longer than 64 KiB, which is what the HTTP client takes.
+pub(crate) fn can_be_asked(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https") && url.as_str().parse::<Uri>().is_ok()
 }
 
 /// Takes user and password out of a URL.

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use futures_core::Stream;
 use reqwest::Response;
 use tokio::task::coop;
@@ -46,7 +46,7 @@ impl Connection {
         self.opened_at.elapsed()
     }
 
-    /// The next bytes, or why there are none.
+    /// The next bytes, or why there are none. They are the next ones until they are [passed](Self::pass).
     pub(crate) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, Failure>> {
         // A stream of nothing but comments, say, must not keep its thread from everything else.
         let proceed = ready!(coop::poll_proceed(context));
@@ -69,7 +69,12 @@ impl Connection {
         }
         proceed.made_progress();
         let length = self.unread.len().min(MAX_PIECE_BYTES);
-        Poll::Ready(Ok(self.unread.split_to(length)))
+        Poll::Ready(Ok(self.unread.slice(..length)))
+    }
+
+    /// Passes the first so many of the bytes that came, which are decoded now.
+    pub(crate) fn pass(&mut self, decoded: usize) {
+        self.unread.advance(decoded.min(self.unread.len()));
     }
 }
 
@@ -99,7 +104,11 @@ mod tests {
     async fn bytes_without_end_keep_nobody_from_their_turn() {
         let mut connection = endless();
         let reading = tokio::spawn(async move {
-            while std::future::poll_fn(|context| connection.poll_piece(context)).await.is_ok() {}
+            while let Ok(piece) =
+                std::future::poll_fn(|context| connection.poll_piece(context)).await
+            {
+                connection.pass(piece.len());
+            }
         });
         // Comes back only once the other task has let go.
         tokio::task::yield_now().await;
@@ -113,6 +122,7 @@ mod tests {
         for _ in 0..6 {
             let piece = std::future::poll_fn(|context| connection.poll_piece(context)).await;
             assert_eq!(piece.unwrap().len(), MAX_PIECE_BYTES);
+            connection.pass(MAX_PIECE_BYTES);
         }
     }
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_core::Stream;
 use http::StatusCode;
 use tidings_wire::{Chunk, Decoder, EventId, Item};
@@ -20,6 +19,10 @@ use crate::failure::{Failure, SubscribeError};
 use crate::signal::{Opened, Retrying, Signal};
 use crate::source::Attempt;
 use crate::subscribe::Subscribe;
+
+/// How many bytes are copied out of one piece of the stream before they are handed out. A piece has hardly as many, save
+/// that each of its events, of a few bytes each, has the last event id, and that may be as large as a line.
+const MAX_FOUND_BYTES: usize = 64 << 10;
 
 /// The events of a subscription, over as many connections as it takes.
 ///
@@ -121,7 +124,12 @@ impl Events {
                     self.settle(outcome);
                 }
                 State::Open(connection) => match ready!(connection.poll_piece(context)) {
-                    Ok(piece) => self.decode(&piece),
+                    Ok(piece) => {
+                        let decoded = self.decode(&piece);
+                        if let State::Open(connection) = &mut self.state {
+                            connection.pass(decoded);
+                        }
+                    }
                     Err(failure) => self.end(failure),
                 },
                 State::Waiting(sleep) => {
@@ -174,27 +182,34 @@ impl Events {
         }
     }
 
-    /// Finds what is in the next bytes of the open stream.
-    fn decode(&mut self, piece: &Bytes) {
+    /// Finds what is in the next bytes of the open stream. Says how many are decoded: not all where that is much.
+    fn decode(&mut self, piece: &[u8]) -> usize {
         if self.handed_out_id != self.decoder.last_event_id() {
             self.decoder.last_event_id().clone_into(&mut self.handed_out_id);
         }
         let mut chunk = Chunk::new(piece);
-        loop {
+        let mut found_bytes = 0;
+        while found_bytes < MAX_FOUND_BYTES {
             match self.decoder.decode(&mut chunk) {
-                Ok(Some(Item::Event(event))) => self.found.push_back(Signal::Event(event.into())),
+                Ok(Some(Item::Event(event))) => {
+                    found_bytes +=
+                        event.data.len() + event.event_type.len() + event.last_event_id.len();
+                    self.found.push_back(Signal::Event(event.into()));
+                }
                 Ok(Some(Item::Comment(text))) => {
+                    found_bytes += text.len();
                     self.found.push_back(Signal::Comment(text.to_owned()));
                 }
                 Ok(Some(Item::Retry(retry))) => self.retry = retry,
-                Ok(None) => return,
+                Ok(None) => break,
                 Err(error) => {
-                    let url = self.url();
-                    return self
-                        .stop(Some(SubscribeError { url, failure: Failure::TooLarge(error) }));
+                    let failure = Failure::TooLarge(error);
+                    self.stop(Some(SubscribeError { url: self.url(), failure }));
+                    break;
                 }
             }
         }
+        piece.len() - chunk.rest().len()
     }
 
     /// The open stream has ended.

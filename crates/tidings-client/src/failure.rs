@@ -74,7 +74,7 @@ impl From<AskError> for Failure {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The URL is none that can be asked: no URL at all, or neither `http` nor `https`.
+    /// The URL is none that can be asked: no URL at all, neither `http` nor `https`, or longer than 64 KiB.
     BadUrl,
     /// A header's name or value cannot stand in a request.
     BadHeader {
@@ -133,7 +133,7 @@ pub enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadUrl => f.write_str("this is no http or https URL"),
+            Self::BadUrl => f.write_str("this is no http or https URL of at most 64 KiB"),
             Self::BadHeader { name } => write!(f, "the header {name:?} cannot stand in a request"),
             Self::BadLastEventId => f.write_str("an id with NUL, CR or LF cannot be resumed after"),
             Self::NoClient(_) => f.write_str("the HTTP client cannot be made"),
@@ -194,7 +194,7 @@ impl Error for Failure {
 pub enum RedirectFault {
     /// The answer does not say where to: there is no `Location`, or it is empty.
     NoLocation,
-    /// `Location` is no URL, or is one that is neither `http` nor `https`.
+    /// `Location` is no URL, or is one that is neither `http` nor `https`, or longer than 64 KiB.
     BadLocation,
     /// There were more redirects in a row than are followed.
     TooMany {
@@ -207,9 +207,9 @@ impl fmt::Display for RedirectFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoLocation => f.write_str("the server redirects without a Location"),
-            Self::BadLocation => {
-                f.write_str("the server redirects to a Location that is no http or https URL")
-            }
+            Self::BadLocation => f.write_str(
+                "the server redirects to a Location that is no http or https URL of at most 64 KiB",
+            ),
             Self::TooMany { limit } => write!(f, "the server redirects more than {limit} times"),
         }
     }

@@ -7,7 +7,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::Url;
 
-use crate::asking::{Login, is_http, take_login};
+use crate::asking::{Login, can_be_asked, take_login};
 use crate::failure::RedirectFault;
 
 /// How many redirects one attempt follows.
@@ -72,12 +72,12 @@ fn target(from: &Url, location: Option<&HeaderValue>) -> Result<Url, RedirectFau
     }
     let location = str::from_utf8(location).map_err(|_| RedirectFault::BadLocation)?;
     let mut url = from.join(location).map_err(|_| RedirectFault::BadLocation)?;
-    if !is_http(&url) || !url.has_host() {
-        return Err(RedirectFault::BadLocation);
-    }
     // A login in it is the server's, not the caller's.
     take_login(&mut url);
     url.set_fragment(None);
+    if !can_be_asked(&url) || !url.has_host() {
+        return Err(RedirectFault::BadLocation);
+    }
     Ok(url)
 }
 
@@ -192,7 +192,7 @@ mod tests {
             if let Ok(value) = HeaderValue::from_bytes(&location)
                 && let Ok(url) = target(&Url::parse("https://a.example/x").unwrap(), Some(&value))
             {
-                prop_assert!(is_http(&url) && url.has_host());
+                prop_assert!(can_be_asked(&url) && url.has_host());
                 prop_assert!(url.username().is_empty() && url.password().is_none());
                 prop_assert!(url.fragment().is_none());
             }

@@ -72,7 +72,7 @@ impl From<AskError> for PublishFailure {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PublishFailure {
-    /// The URL is none that can be asked: no URL at all, or neither `http` nor `https`.
+    /// The URL is none that can be asked: no URL at all, neither `http` nor `https`, or longer than 64 KiB.
     BadUrl,
     /// A header's name or value cannot stand in a request; the idempotency key is one.
     BadHeader {
@@ -116,7 +116,7 @@ pub enum PublishFailure {
 impl fmt::Display for PublishFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadUrl => f.write_str("this is no http or https URL"),
+            Self::BadUrl => f.write_str("this is no http or https URL of at most 64 KiB"),
             Self::BadHeader { name } => write!(f, "the header {name:?} cannot stand in a request"),
             Self::NoClient(_) => f.write_str("the HTTP client cannot be made"),
             Self::Asked(_) => f.write_str("the URL or a header could not be had"),

@@ -103,10 +103,12 @@ async fn what_would_be_in_vain_is_not_tried_again() {
         let error = publisher(&server).publish(&Update::new("a", "b")).await.unwrap_err();
         assert!(matches!(error.failure(), PublishFailure::BadAnswer), "{error}");
     }
-    for url in ["", "ftp://x/", "nowhere"] {
+    let long = format!("http://127.0.0.1:9/{}", "x".repeat(1 << 16));
+    for url in ["", "ftp://x/", "nowhere", &long] {
         let publisher = Publisher::new(url).with_http_client(plain_client());
         let error = publisher.publish(&Update::new("a", "b")).await.unwrap_err();
-        assert_eq!(error.to_string(), "cannot publish: this is no http or https URL");
+        let said = "cannot publish: this is no http or https URL of at most 64 KiB";
+        assert_eq!(error.to_string(), said);
     }
 }
 

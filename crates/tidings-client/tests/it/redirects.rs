@@ -94,9 +94,14 @@ async fn ten_redirects_are_followed_and_an_eleventh_stops() {
 #[tokio::test(start_paused = true)]
 async fn a_redirect_that_leads_nowhere_stops() {
     let nowhere = "stopped: the server redirects without a Location";
-    let bad = "stopped: the server redirects to a Location that is no http or https URL";
-    let cases =
-        [("", nowhere), ("Location:\r\n", nowhere), ("Location: file:///etc/passwd\r\n", bad)];
+    let bad = "stopped: the server redirects to a Location that is no http or https URL of at most 64 KiB";
+    let long = format!("Location: /{}\r\n", "x".repeat(1 << 16));
+    let cases = [
+        ("", nowhere),
+        ("Location:\r\n", nowhere),
+        ("Location: file:///etc/passwd\r\n", bad),
+        (&long, bad),
+    ];
     for status in ["301 X", "307 X"] {
         for (headers, said) in cases {
             let server = Server::start(vec![answer(status, headers, "")]).await;

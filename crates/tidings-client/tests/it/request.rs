@@ -97,8 +97,9 @@ async fn a_function_that_fails_has_failed_the_attempt_and_is_asked_again_later()
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_asked_stops_at_once_and_says_why() {
-    let bad = "stopped: this is no http or https URL";
-    for url in ["", "nowhere", "/events", "ftp://x/", "http://", "unix:/x", "http://[::1"] {
+    let bad = "stopped: this is no http or https URL of at most 64 KiB";
+    let long = format!("http://127.0.0.1:9/?{}", "x".repeat(1 << 16));
+    for url in ["", "nowhere", "/events", "ftp://x/", "http://", "unix:/x", "http://[::1", &long] {
         assert_eq!(all_texts(subscribe(url)).await, [bad], "{url}");
     }
     for (name, value) in [("a b", "x"), ("a", "x\ny"), ("", "x"), ("a:", "x"), ("a", "\0")] {
