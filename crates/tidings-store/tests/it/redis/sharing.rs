@@ -1,12 +1,13 @@
 //! Two hubs on one server: they see one log, and hear each other.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_hub::{IdScope, Log, Mode, OwnId};
 use tidings_store::redis::{RedisBus, RedisConfig};
 use tidings_store::{Bus, Listen, MAX_MESSAGE_BYTES, Retention};
+use tokio::time::Instant;
 
 use super::engine::Redis;
 use super::heard::Heard;
@@ -105,7 +106,7 @@ async fn what_another_program_writes_or_removes_is_passed_over() {
     heard.until(|heard| heard.updates.len() == 3).await;
     assert_eq!(heard.seqs(), [1, 3, 6]);
     let read = crate::contract::given::read_all(&log).await;
-    assert_eq!(crate::contract::given::seqs(&read), [1, 3, 6]);
+    assert_eq!(seqs(&read), [1, 3, 6]);
     early.until(|heard| heard.updates.len() == 3).await;
 
     // With an id that leaves no room for more seqs.
@@ -125,10 +126,7 @@ async fn what_another_program_writes_or_removes_is_passed_over() {
     assert!(count(calls()) - before < 20, "those who follow do not ask for it without end");
     let why = super::failing::refusal(&append(&log, plain("t", "x")).await);
     assert!(why.contains("another program has written"), "{why}");
-    assert_eq!(
-        crate::contract::given::seqs(&crate::contract::given::read_all(&log).await),
-        [1, 3, 6]
-    );
+    assert_eq!(seqs(&crate::contract::given::read_all(&log).await), [1, 3, 6]);
     assert!(heard.anew.is_empty() && early.anew.is_empty());
 }
 
