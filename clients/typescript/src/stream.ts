@@ -286,7 +286,13 @@ export interface Stream<Events> {
   ): void;
 }
 
-/** Calls a callback of the caller's, soon and on its own, so that what it throws is nobody else's affair. */
+/** Calls a callback of the caller's, in the order of what is told. What it throws is nobody else's affair. */
 function tell<T>(callback: ((value: T) => void) | undefined, value: T): void {
-  if (callback) queueMicrotask(() => callback(value));
+  try {
+    callback?.(value);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
 }
