@@ -49,7 +49,11 @@ export interface StreamOptions {
    * retried, 401 and 403 ask the `headers` and `url` functions once more and then stop, everything else stops.
    */
   statusPolicy?: (status: number) => "retry" | "stop" | undefined;
-  /** For how long no byte may come, comments included, before the connection is given up, in milliseconds. 60,000 by default; 0 is for ever. */
+  /**
+   * For how long no byte may come, comments included, before the connection is given up, in milliseconds. 60,000 by default;
+   * 0 is for ever. Servers send a comment now and then as a sign of life; set it to more than twice the time between two.
+   * Node's `fetch` breaks a body off by itself after 300 s of silence: that is a lost connection like any other.
+   */
   idleTimeout?: number;
   /** How long the head of the answer may take, in milliseconds, `url` and `headers` functions included. 30,000 by default; 0 is for ever. */
   connectTimeout?: number;

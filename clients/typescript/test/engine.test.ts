@@ -350,7 +350,7 @@ test("an event larger than maxEventBytes stops it, after those before", async (t
   const failure = await end(source);
   assert.equal((await first).data, "1");
   assert.equal(failure.error?.kind, "limit");
-  assert.match(failure.error.message, /longer than maxEventBytes \(64\); the stream has stopped$/);
+  assert.match(failure.error.message, /64.*maxEventBytes.*; the stream has stopped$/);
 });
 
 test("a connection that breaks, or is refused, is tried again by id", async (t) => {
@@ -394,7 +394,7 @@ test("no error shows a password, a query, or a header", async (t) => {
   await next(open(t, at("/loop?token=s3cret"), { headers, onError }), "error");
   await next(open(t, "http://u:s3cret@127.0.0.1:9/?s3cret", { onError }), "error");
   await next(open(t, "http://nowhere.invalid/?s3cret", { onError }), "error");
-  await next(open(t, server.url, { onError, headers: () => ({ "X-A": "s3cret\n" }) }), "error");
+  await next(open(t, at("/"), { onError, headers: () => ({ "X-A": "s3cret\nx" }) }), "error");
   await next(open(t, server.url, { onError, headers: () => ({ "s3cret\n": "" }) }), "error");
   assert.ok(errors.length >= 9, `${errors.length}`);
   for (const error of errors) {

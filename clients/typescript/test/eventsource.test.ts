@@ -362,3 +362,17 @@ test("a stream that nobody listens to yet keeps its first event", async (t) => {
     ["1", "2"],
   );
 });
+
+test("an event that was kept is not given after close", async (t) => {
+  const server = await serve(t, (response) => stream(response, "data: 1\n\n"));
+  let opened: () => void = assert.fail;
+  const isOpen = new Promise<void>((resolve) => {
+    opened = resolve;
+  });
+  const source = open(t, server.url, { onOpen: opened });
+  await isOpen;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  source.close();
+  source.onmessage = () => assert.fail("an event after close");
+  await new Promise((resolve) => setTimeout(resolve, 10));
+});

@@ -29,8 +29,11 @@ const MOST_ATTEMPTS = 12;
 const MOST_CONNECTIONS = 21;
 /** Five minutes for what servers ask, and the cap of the random part. */
 const LONGEST_WAIT = 330_000;
-/** What a stream may have in memory, besides what the garbage collector has not got round to. */
-const MOST_MEMORY = 300 * 1024 * 1024;
+/**
+ * What all that are met at a time may have in memory, servers included, which are in the same process: events of up to
+ * 16 MiB in pieces and whole, and what the garbage collector has not got round to. Without bounds it is a gigabyte.
+ */
+const MOST_MEMORY = 512 * 1024 * 1024;
 
 test("there are servers that misbehave", {
   skip: cases.length ? false : "no vectors",
@@ -84,6 +87,8 @@ test("there are servers that misbehave", {
         const rest = Math.max(2_000 - (performance.now() - began), second);
         await new Promise((resolve) => setTimeout(resolve, rest));
       }
+      // On a busy machine it comes later than it said, but it does.
+      if (outcome === "retries" && !isOver && (firstWait ?? 0) < 1_000) await server.comesBack;
       stream.close();
       const told = errors.map(shown).join("\n");
       assert.ok(outcomes.includes(outcome), `${outcome} and not ${one.then}: ${told}`);
@@ -94,8 +99,6 @@ test("there are servers that misbehave", {
       if (outcome === "retries") {
         assert.ok(attempts <= MOST_ATTEMPTS, `${attempts} attempts`);
         assert.ok(server.connections() <= attempts * MOST_CONNECTIONS);
-        if (!isOver && (firstWait ?? 0) < 1_000)
-          assert.ok(server.connections() > 1, "did not come back");
       }
     });
   const waiting = [...cases];

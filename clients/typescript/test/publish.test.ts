@@ -131,8 +131,8 @@ test("no error shows a token or a query", async () => {
   const once = { backoff: { base: 0, maxAttempts: 1 } };
   const nowhere = "http://127.0.0.1:9/?token=s3cret";
   await publish(nowhere, { topic: "a" }, { ...once, token: "s3cret" }).catch(note);
-  await publish(nowhere, { topic: "a" }, { ...once, token: "s3cret\n" }).catch(note);
-  await publish(nowhere, { topic: "a" }, { ...once, token: () => "s3cret\n" }).catch(note);
+  await publish(nowhere, { topic: "a" }, { ...once, token: "s3cret\nx" }).catch(note);
+  await publish(nowhere, { topic: "a" }, { ...once, token: () => "s3cret\nx" }).catch(note);
   await publish("http://u:s3cret@127.0.0.1:9/", { topic: "a" }, once).catch(note);
   assert.equal(errors.length, 4);
   for (const error of errors) {
@@ -180,6 +180,17 @@ test("many updates are sent again until each has its result", async (t) => {
   assert.deepEqual(results, [{ id: "#a-1" }, { id: "#a-4" }, { id: "#a-3" }]);
   assert.equal(new Set(server.asked.map(({ headers }) => headers["idempotency-key"])).size, 1);
   assert.equal(new Set(server.asked.map(({ body }) => body)).size, 1);
+});
+
+test("what was acknowledged once stays so", async (t) => {
+  const away = '{"error":"log_unavailable","detail":"away","line":1}\n';
+  const answers = [result("#a-1"), away + result("#a-2")];
+  const server = await serve(t, (response, _, count) => {
+    response.writeHead(200, NDJSON_TYPE).end(answers[count]);
+  });
+  const results = await publish(server.url, [{ topic: "a" }, { topic: "b" }], { backoff });
+  assert.deepEqual(results, [{ id: "#a-1" }, { id: "#a-2" }]);
+  assert.equal(server.asked.length, 2);
 });
 
 test("what is known of some updates is given though the rest failed", async (t) => {

@@ -141,6 +141,38 @@ test("what had come before a pause is still given, one by one", async (t) => {
   assert.deepEqual(seen, ["1", "2"]);
 });
 
+test("what had come before close is kept back", async (t) => {
+  const server = await serve(t, (response) => stream(response, "data: 1\n\ndata: 2\n\n"));
+  const seen: string[] = [];
+  const { engine, until } = drive(
+    t,
+    server.url,
+    {},
+    {
+      event: ({ data }) => {
+        seen.push(data);
+        engine.close();
+      },
+    },
+  );
+  await until(1);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  assert.deepEqual(seen, ["1"]);
+});
+
+test("a body that knows no signals is given up like any other", async (t) => {
+  const headers = { "Content-Type": "text/event-stream" };
+  const fetch = async () => new Response(new ReadableStream(), { headers });
+  const { engine, until } = drive(t, "http://127.0.0.1:9/", { fetch });
+  await until(1);
+  engine.pause();
+  engine.resume();
+  await until(3);
+  engine.reconnectNow();
+  const expected = ["opened", "paused", "opened", "failed idle at once", "opened"];
+  assert.deepEqual(await until(5), expected);
+});
+
 test("nothing is told after close", async (t) => {
   const server = await serve(t, (response) => stream(response, "data: 1\n\ndata: 2\n\n"));
   const { engine, told, until } = drive(t, server.url);

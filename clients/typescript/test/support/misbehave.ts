@@ -22,14 +22,21 @@ export interface Misbehaving {
   url: string;
   /** How many connections there have been. */
   connections(): number;
+  /** Fulfilled at the second connection. */
+  comesBack: Promise<void>;
 }
 
 /** Does the steps on every connection, once a request's head has come, until the test ends. */
 export async function misbehave(t: TestContext, steps: Step[]): Promise<Misbehaving> {
   const sockets = new Set<Socket>();
   let connections = 0;
+  let second: () => void = () => {};
+  const comesBack = new Promise<void>((resolve) => {
+    second = resolve;
+  });
   const server = createServer((socket) => {
     connections += 1;
+    if (connections === 2) second();
     sockets.add(socket);
     socket.on("error", () => {});
     socket.on("close", () => sockets.delete(socket));
@@ -48,7 +55,11 @@ export async function misbehave(t: TestContext, steps: Step[]): Promise<Misbehav
     server.close();
     for (const socket of sockets) socket.destroy();
   });
-  return { url: `http://127.0.0.1:${port}/?token=s3cret`, connections: () => connections };
+  return {
+    url: `http://127.0.0.1:${port}/?token=s3cret`,
+    connections: () => connections,
+    comesBack,
+  };
 }
 
 async function act(socket: Socket, steps: Step[], port: number): Promise<void> {
