@@ -40,7 +40,9 @@ export class TooLargeError extends Error {
   override name = "TooLargeError";
 
   constructor(limit: number) {
-    super(`The stream has a line or an event longer than maxEventBytes (${limit})`);
+    super(
+      `The stream has a line or an event of more than ${limit} bytes: raise maxEventBytes to accept it`,
+    );
   }
 }
 
