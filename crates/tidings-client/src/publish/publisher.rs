@@ -37,7 +37,7 @@ impl Publisher {
         }
     }
 
-    /// Adds a header: `authorization`, say.
+    /// Adds a header: `authorization`, say. `content-type` and `idempotency-key` are always the publisher's own.
     #[must_use]
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.asking.headers.push((name.into(), Source::Value(value.into())));
@@ -77,7 +77,8 @@ impl Publisher {
         self
     }
 
-    /// Uses this HTTP client, which should be made from [`http_client`](crate::http_client). Default: one of its own.
+    /// Uses this HTTP client, which should be made from [`http_client`](crate::http_client). It must follow no redirects: where
+    /// one does, that is noticed afterwards, and the publish fails. Default: one of its own.
     #[must_use]
     pub fn with_http_client(mut self, client: reqwest::Client) -> Self {
         self.asking.use_client(client);
