@@ -63,7 +63,8 @@ impl Publisher {
         self
     }
 
-    /// Sets how long an attempt may go without a word of the hub. Default: 30 seconds.
+    /// Sets how long an attempt may go without a word of the hub: the head of an answer, an id, or the next of many results.
+    /// The time in which the updates are sent counts. Default: 30 seconds.
     #[must_use]
     pub fn with_answer_timeout(mut self, time: Duration) -> Self {
         self.answer_timeout = time;
