@@ -103,6 +103,11 @@ pub fn http_client() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
+        // Another crate may turn on reqwest's features for these.
+        .no_gzip()
+        .no_brotli()
+        .no_deflate()
+        .no_zstd()
         .user_agent(concat!("tidings-client/", env!("CARGO_PKG_VERSION")))
 }
 

@@ -147,10 +147,11 @@ impl Events {
         if self.found.is_empty() { self.decoder.last_event_id() } else { &self.handed_out_id }
     }
 
-    /// Gives up the connection, the attempt, or the wait that is under way, and makes a new attempt at once. What has come is
-    /// still handed out. It counts as no failure, and there is no signal for it. After the end it does nothing.
+    /// Gives up the connection, the attempt, or the wait that is under way, and makes a new attempt at once. What has been
+    /// read is still handed out. It counts as no failure, and there is no signal for it. After the end it does nothing.
     pub fn reconnect(&mut self) {
         if !matches!(self.state, State::Stopped) {
+            self.forgive();
             self.decoder.finish();
             self.state = State::Due;
         }
@@ -222,11 +223,7 @@ impl Events {
     /// Makes another attempt after a wait, if there may be one. `asked` is what the answer asked for.
     fn retry(&mut self, error: SubscribeError, asked: Duration) {
         let backoff = self.subscribe.backoff;
-        if let State::Open(connection) = &self.state
-            && connection.age() >= backoff.healthy_after
-        {
-            self.failures = 0;
-        }
+        self.forgive();
         self.failures = self.failures.saturating_add(1);
         if !backoff.allows_another(self.failures) {
             let SubscribeError { url, failure } = error;
@@ -237,6 +234,15 @@ impl Events {
         let wait = backoff.wait(failures, asked.max(self.retry), fastrand::f64());
         self.state = State::Waiting(Box::pin(sleep(wait)));
         self.found.push_back(Signal::Retrying(Retrying { error, wait, failures }));
+    }
+
+    /// Forgets the failures before the open stream, if there is one, once that has been open for long.
+    fn forgive(&mut self) {
+        if let State::Open(connection) = &self.state
+            && connection.age() >= self.subscribe.backoff.healthy_after
+        {
+            self.failures = 0;
+        }
     }
 
     /// Ends the subscription.

@@ -49,15 +49,20 @@ impl Refusal {
     }
 }
 
+/// What a server says, as it is kept: not all of it where it is long, and on one line without anything that commands a terminal, for
+/// it ends up in errors and thus in logs.
+pub(crate) fn said(text: &str) -> String {
+    text.chars().take(MAX_TEXT_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// The reason and the detail in the body of a refusal.
 fn explanation(body: &[u8]) -> (Option<String>, Option<String>) {
-    let cut = |text: &str| text.chars().take(MAX_TEXT_CHARS).collect();
     if let Ok(problem) = serde_json::from_slice::<Problem>(body) {
         let reason = problem.reason.or(problem.title);
-        return (reason.as_deref().map(cut), problem.detail.as_deref().map(cut));
+        return (reason.as_deref().map(said), problem.detail.as_deref().map(said));
     }
     let text = String::from_utf8_lossy(body);
-    (text.lines().map(str::trim).find(|line| !line.is_empty()).map(cut), None)
+    (text.lines().map(str::trim).find(|line| !line.is_empty()).map(said), None)
 }
 
 /// What is read of a problem document (RFC 9457).

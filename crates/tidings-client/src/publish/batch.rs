@@ -9,12 +9,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::Response;
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::error::{PublishError, PublishFailure};
 use super::exchange::{Exchange, Failed};
 use super::publisher::Publisher;
 use super::update::Update;
+use crate::refusal::said;
 
 /// The longest line that a hub is believed to answer with.
 const MAX_LINE_BYTES: usize = 64 << 10;
@@ -125,8 +126,11 @@ impl Answers {
         let mut open = open.into_iter();
         let mut passing = None;
         let mut partial = Vec::new();
+        let mut last_line = Instant::now();
         loop {
-            let chunk = match timeout(within, response.chunk()).await {
+            // A hub that is stuck in the middle of a line is stuck, however often it moves.
+            let left = within.saturating_sub(last_line.elapsed());
+            let chunk = match timeout(left, response.chunk()).await {
                 Ok(Ok(Some(chunk))) => chunk,
                 Ok(Ok(None)) => break,
                 Ok(Err(error)) => {
@@ -142,6 +146,7 @@ impl Answers {
                 partial.extend_from_slice(head);
                 self.take(&partial, &mut open, offset, &mut passing)?;
                 partial.clear();
+                last_line = Instant::now();
             }
             partial.extend_from_slice(rest);
             if partial.len() > MAX_LINE_BYTES {
@@ -164,7 +169,8 @@ impl Answers {
             Answer::Published { id } => Ok(id),
             Answer::Refused { error, detail, line } => {
                 let passes = PASSING.contains(&error.as_str());
-                let failure = PublishFailure::LineRefused { reason: error, detail };
+                let (reason, detail) = (said(&error), said(&detail));
+                let failure = PublishFailure::LineRefused { reason, detail };
                 if passes {
                     // It may be about no update at all, where it ends the whole request.
                     open.next();

@@ -81,11 +81,17 @@ pub enum PublishFailure {
     },
     /// The HTTP client could not be made.
     NoClient(BoxError),
+    /// The HTTP client that was given follows redirects itself, and did. What then comes from elsewhere, perhaps in answer to
+    /// a GET, says nothing of the update: make it with [`http_client`](crate::http_client), or with
+    /// `redirect(Policy::none())`.
+    ClientFollowsRedirects,
     /// The function that makes the URL or a header failed.
     Asked(BoxError),
-    /// The hub turned the request away. Nothing is published.
+    /// The hub turned the request away. Nothing is published by this attempt, unless it was something in between that
+    /// answered (502, 504), or the hub does not know (`log_unavailable`); one before it may have published the update.
     Refused(Refusal),
-    /// The hub turned one of many updates away. It is not published; the others are as their own results say.
+    /// The hub turned one of many updates away. It is not published, unless the reason is `log_unavailable`; the others are
+    /// as their own results say.
     LineRefused {
         /// The stable reason.
         reason: String,
@@ -119,6 +125,9 @@ impl fmt::Display for PublishFailure {
             Self::BadUrl => f.write_str("this is no http or https URL of at most 64 KiB"),
             Self::BadHeader { name } => write!(f, "the header {name:?} cannot stand in a request"),
             Self::NoClient(_) => f.write_str("the HTTP client cannot be made"),
+            Self::ClientFollowsRedirects => f.write_str(
+                "the HTTP client follows redirects itself: make it with redirect(Policy::none())",
+            ),
             Self::Asked(_) => f.write_str("the URL or a header could not be had"),
             Self::Refused(refusal) => write!(f, "the hub answers {refusal}"),
             Self::LineRefused { reason, detail } => {

@@ -118,16 +118,15 @@ impl Exchange {
         })?;
         let client = asking.client(&question.url);
         let client = client.map_err(|cause| Failed::for_good(PublishFailure::NoClient(cause)))?;
-        let mut request = client.post(question.url);
+        let mut request = client.post(question.url.clone());
         if let Some(login) = &question.login {
             request = login.apply(request);
         }
-        let request = request
-            .headers(question.headers)
-            .header(CONTENT_TYPE, self.content_type)
-            .header(IDEMPOTENCY_KEY, key)
-            .body(body);
-        request.send().await.map_err(|error| {
+        // They stand instead of the caller's: the body is of this type, and each publish has a key of its own.
+        let mut headers = question.headers;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.insert(IDEMPOTENCY_KEY, key);
+        let response = request.headers(headers).body(body).send().await.map_err(|error| {
             let no_connection = error.is_connect();
             let cause = Box::new(error.without_url());
             Failed::again(if no_connection {
@@ -135,7 +134,11 @@ impl Exchange {
             } else {
                 PublishFailure::Broken(cause)
             })
-        })
+        })?;
+        if *response.url() != question.url {
+            return Err(Failed::for_good(PublishFailure::ClientFollowsRedirects));
+        }
+        Ok(response)
     }
 
     /// Waits until the next attempt may be made.

@@ -6,6 +6,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use reqwest::Response;
+use tidings_wire::EventId;
 use tokio::time::timeout;
 
 use super::error::{PublishError, PublishFailure};
@@ -88,7 +89,16 @@ async fn read_id(mut response: Response) -> Result<String, Failed> {
             }
         }
     }
-    String::from_utf8(id).map_err(|_| Failed::for_good(PublishFailure::BadAnswer))
+    let Ok(mut id) = String::from_utf8(id) else {
+        return Err(Failed::for_good(PublishFailure::BadAnswer));
+    };
+    id.truncate(id.trim_end_matches(['\r', '\n']).len());
+    // An id fits in a line of a stream, which a page of a website does not.
+    if EventId::new(id.as_str()).is_ok() {
+        Ok(id)
+    } else {
+        Err(Failed::for_good(PublishFailure::BadAnswer))
+    }
 }
 
 /// The update as a form. A field that is empty counts as absent, so it is.

@@ -37,7 +37,7 @@ impl Publisher {
         }
     }
 
-    /// Adds a header: `authorization`, say.
+    /// Adds a header: `authorization`, say. `content-type` and `idempotency-key` are always the publisher's own.
     #[must_use]
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.asking.headers.push((name.into(), Source::Value(value.into())));
@@ -63,7 +63,8 @@ impl Publisher {
         self
     }
 
-    /// Sets how long an attempt may go without a word of the hub. Default: 30 seconds.
+    /// Sets how long an attempt may go without a word of the hub: the head of an answer, an id, or the next of many results.
+    /// The time in which the updates are sent counts. Default: 30 seconds.
     #[must_use]
     pub fn with_answer_timeout(mut self, time: Duration) -> Self {
         self.answer_timeout = time;
@@ -77,7 +78,8 @@ impl Publisher {
         self
     }
 
-    /// Uses this HTTP client, which should be made from [`http_client`](crate::http_client). Default: one of its own.
+    /// Uses this HTTP client, which should be made from [`http_client`](crate::http_client). It must follow no redirects: where
+    /// one does, that is noticed afterwards, and the publish fails. Default: one of its own.
     #[must_use]
     pub fn with_http_client(mut self, client: reqwest::Client) -> Self {
         self.asking.use_client(client);

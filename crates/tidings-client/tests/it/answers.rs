@@ -142,6 +142,22 @@ async fn a_second_401_without_an_open_stream_between_stops() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_refusal_says_is_one_line_that_commands_no_terminal() {
+    for body in [
+        "\n  no\u{1b}[2J\u{7f}\u{9b}1m more \nand so on",
+        r#"{"reason":"no\u001b[2J\u007f\u009b1m more","detail":"a\r\nb"}"#,
+    ] {
+        let server = Server::start(vec![answer("404 X", "", body)]).await;
+        let told = all_texts(subscribe(server.url("/"))).await;
+        let detail = if body.starts_with('{') { ": a  b" } else { "" };
+        assert_eq!(
+            told,
+            [format!("stopped: the server answers 404 Not Found: no [2J  1m more{detail}")]
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_callers_policy_stands_before_ours() {
     let server = Server::start(vec![
         answer("404 Not Found", "", ""),

@@ -36,7 +36,7 @@ async fn results(mut results: tidings_client::Results) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn each_update_is_a_line_and_each_line_has_its_result_in_order() {
-    let refused = r#"{"error":"missing_topic","detail":"no topic","line":2}"#;
+    let refused = r#"{"error":"missing_topic","detail":"no\ntopic","line":2}"#;
     let server =
         Server::start(vec![lines([r##"{"id":"#1"}"##, refused, r##"{"id":"#3"}"##])]).await;
     let all = [
@@ -195,6 +195,17 @@ async fn an_answer_that_is_no_hubs_is_not_believed() {
         assert!(publish.next().await.is_none());
         assert_eq!(server.requests().len(), 1);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hub_that_drips_is_waited_for_no_longer_than_one_that_stalls() {
+    let start = || Answer::raw("HTTP/1.1 200 OK\r\n\r\n{\"id\":\"1\"}\n{");
+    let drips = (0..100).fold(start(), |drips, _| drips.pause(Duration::from_secs(20)).then(" "));
+    let server = Server::start(vec![drips, lines([r#"{"id":"2"}"#])]).await;
+    assert_eq!(results(publisher(&server).publish_all(updates(2))).await, ["1", "2"]);
+    let requests = server.requests();
+    let waited = requests[1].at - requests[0].at;
+    assert!(waited >= Duration::from_secs(30) && waited < Duration::from_secs(33), "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -66,10 +66,10 @@ async fn what_may_be_published_already_is_sent_again_with_the_same_key() {
 
 #[tokio::test(start_paused = true)]
 async fn a_key_that_is_given_is_the_one() {
-    let server = Server::start(vec![ok()]).await;
+    let server = Server::start(vec![answer("200 OK", "", "#e-7\n")]).await;
     let publish =
         publisher(&server).publish(&Update::new("a", "")).with_idempotency_key("order-17");
-    publish.await.unwrap();
+    assert_eq!(publish.await.unwrap(), "#e-7", "some end the line");
     assert_eq!(server.requests()[0].header("idempotency-key"), Some("order-17"));
     assert_eq!(server.requests()[0].body, "topic=a");
     let publish = publisher(&server).publish(&Update::new("a", "")).with_idempotency_key("a\nb");
@@ -96,9 +96,13 @@ async fn what_would_be_in_vain_is_not_tried_again() {
         assert_eq!(refusal.status.as_str(), &status[..3]);
         assert_eq!(refusal.reason.as_deref(), Some("why"));
     }
-    for bad in
-        [answer("200 OK", "", &"x".repeat(70_000)), Answer::raw(b"HTTP/1.1 200 OK\r\n\r\n\xff")]
-    {
+    let page = "<!doctype html>\n<title>Home</title>\n";
+    for bad in [
+        answer("200 OK", "", &"x".repeat(70_000)),
+        answer("200 OK", "Content-Type: text/html\r\n", page),
+        answer("200 OK", "", "#e-7\0"),
+        Answer::raw(b"HTTP/1.1 200 OK\r\n\r\n\xff"),
+    ] {
         let server = Server::start(vec![bad]).await;
         let error = publisher(&server).publish(&Update::new("a", "b")).await.unwrap_err();
         assert!(matches!(error.failure(), PublishFailure::BadAnswer), "{error}");
@@ -152,4 +156,35 @@ async fn a_token_that_is_refused_is_asked_for_once_more() {
     let requests = server.requests();
     let tokens: Vec<_> = requests.iter().map(|it| it.header("authorization").unwrap()).collect();
     assert_eq!(tokens, ["0 false", "1 true", "2 false", "3 true"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_redirect_led_to_is_not_believed() {
+    let elsewhere = || answer("303 See Other", "Location: /elsewhere\r\n", "");
+    let server = Server::start(vec![elsewhere(), ok(), elsewhere(), ok()]).await;
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    let publisher = publisher(&server).with_http_client(client);
+    let update = Update::new("a", "b");
+    let errors = [
+        publisher.publish(&update).await.unwrap_err(),
+        publisher.publish_all([update]).next().await.unwrap().unwrap_err(),
+    ];
+    for error in errors {
+        let said =
+            "the HTTP client follows redirects itself: make it with redirect(Policy::none())";
+        assert_eq!(error.failure().to_string(), said);
+    }
+    assert_eq!(server.requests().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_type_and_the_key_are_the_publishers_own() {
+    let server = Server::start(vec![ok()]).await;
+    let publisher = publisher(&server)
+        .with_header("content-type", "text/plain")
+        .with_header("idempotency-key", "always");
+    publisher.publish(&Update::new("a", "b")).with_idempotency_key("one").await.unwrap();
+    let request = &server.requests()[0];
+    assert_eq!(request.header("content-type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!(request.header("idempotency-key"), Some("one"));
 }

@@ -135,6 +135,20 @@ async fn reconnecting_ends_a_wait_and_an_attempt_and_not_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reconnect_after_a_long_connection_forgets_the_failures_before_it() {
+    let away = || answer("503 Service Unavailable", "", "");
+    for (open, expected) in [(9, 3), (10, 1)] {
+        let server = Server::start(vec![away(), away(), stream("").stalls(), away()]).await;
+        let mut events = subscribe(server.url("/")).open();
+        assert_eq!(next_texts(&mut events, 3).await[2], "opened 200");
+        assert!(timeout(Duration::from_secs(open), events.next_signal()).await.is_err());
+        events.reconnect();
+        let Some(Signal::Retrying(retrying)) = events.next_signal().await else { panic!() };
+        assert_eq!(retrying.failures, expected, "open for {open} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_place_to_resume_is_never_ahead_of_what_was_handed_out() {
     let text = "id: 1\n\ndata: a\n\nid: 2\ndata: b\n\nid: 3\n\n";
     let server = Server::start(vec![stream(text).stalls()]).await;
