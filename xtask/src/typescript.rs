@@ -14,7 +14,7 @@ const PACKAGE: &str = "clients/typescript";
 const RUNTIMES: &str = "clients/typescript/runtimes";
 
 /// The package's scripts, fastest first.
-const SCRIPTS: &[&str] = &["check", "build", "size", "test", "runtimes"];
+const SCRIPTS: &[&str] = &["check", "build", "size", "test", "test:browser", "runtimes"];
 
 /// How the tests are told where the hub's program is.
 const HUB_VARIABLE: &str = "TIDINGS_BIN";
