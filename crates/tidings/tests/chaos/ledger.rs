@@ -61,7 +61,8 @@ impl Ledger {
         if let Some(earlier) = book.acknowledged.insert(data.to_owned(), entry)
             && earlier.seq != seq
         {
-            book.faults.push(format!("{by}: {data} was acknowledged at {} and {seq}", earlier.seq));
+            book.faults
+                .push(format!("{by}: {data:.60} was acknowledged at {} and {seq}", earlier.seq));
         }
         seq
     }
@@ -98,19 +99,23 @@ impl Ledger {
         let mut faults = Vec::new();
         for (seq, data) in &seen.updates {
             if let Some(earlier) = places.insert(data, *seq) {
-                faults.push(format!("{who} saw {data} twice: at {earlier} and {seq}"));
+                faults.push(format!("{who} saw {data:.60} twice: at {earlier} and {seq}"));
             }
             match book.acknowledged.get(data) {
                 Some(entry) if !seen.wish.covers(entry) => {
-                    faults.push(format!("{who} saw {data}, which is on {:?}", entry.topics));
+                    faults.push(format!("{who} saw {data:.60}, which is on {:?}", entry.topics));
                 }
                 Some(entry) if entry.seq == *seq => {}
                 Some(entry) => {
                     let (there, by) = (entry.seq, &entry.by);
-                    faults.push(format!("{who} saw {data} of {by} at {seq}, and it is at {there}"));
+                    faults.push(format!(
+                        "{who} saw {data:.60} of {by} at {seq}, and it is at {there}"
+                    ));
                 }
                 None if book.given_up.contains(data) => {}
-                None => faults.push(format!("{who} saw {data} at {seq}, which nobody published")),
+                None => {
+                    faults.push(format!("{who} saw {data:.60} at {seq}, which nobody published"))
+                }
             }
         }
         let is_missed = |(data, entry): &(&String, &Entry)| {
@@ -123,7 +128,7 @@ impl Ledger {
             let next = seen.updates.partition_point(|(seen, _)| seen < seq);
             let stream = seen.begun.iter().rfind(|(begun, _)| *begun <= next);
             let stream = stream.map_or("no stream", |(_, stream)| stream);
-            faults.push(format!("{who} missed {data} of {by} at {seq}, on {stream}"));
+            faults.push(format!("{who} missed {data:.60} of {by} at {seq}, on {stream}"));
         }
         book.faults.extend(faults);
     }

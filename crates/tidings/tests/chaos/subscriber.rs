@@ -75,7 +75,7 @@ impl Seen {
         {
             let stream = self.begun.last().map_or("no stream", |(_, stream)| stream);
             ledger.fault(format_args!(
-                "{name} saw {data} at {seq} after {earlier} at {before}, on {stream}"
+                "{name} saw {data:.60} at {seq} after {earlier:.60} at {before}, on {stream}"
             ));
         }
         let is_last = data == LAST;

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use self::{
     publisher::{Manner, Publishing},
-    subscriber::Subscribing,
+    subscriber::{Habit, Subscribing},
 };
 use crate::{
     engine::TempDir,
@@ -108,14 +108,13 @@ fn fill(
     random: &mut fastrand::Rng,
 ) {
     for (number, (wish, is_alice)) in WISHES.into_iter().enumerate() {
-        for is_restless in [false, true] {
-            let restless = if is_restless { "restless " } else { "" };
+        for habit in [Habit::Steady, Habit::Restless, Habit::Sleepy] {
             let subscribing = Subscribing {
-                name: format!("{restless}subscriber {number} ({})", wish.query),
+                name: format!("{habit:?} subscriber {number} ({})", wish.query),
                 wish,
                 hub,
                 token: is_alice.then(|| token.to_owned()),
-                is_restless,
+                habit,
                 random: random.fork(),
                 ledger: Arc::clone(&hall.ledger),
             };

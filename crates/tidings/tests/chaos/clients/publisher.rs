@@ -28,9 +28,11 @@ const REST: Duration = Duration::from_millis(3);
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How long it waits for a word of the hub: one that is killed breaks the connection off.
 const ANSWER: Duration = Duration::from_secs(20);
-/// Of how many updates one is private, and one is about two topics.
+/// Of how many updates one is private, one is about two topics, and one is long.
 const PRIVATE: usize = 7;
 const ABOUT_TWO: usize = 4;
+const LONG: usize = 16;
+const LONG_BYTES: usize = 8 << 10;
 
 /// How a publisher publishes.
 #[derive(Clone, Copy, Debug)]
@@ -135,14 +137,14 @@ impl Publishing {
                 let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
                 let seq = self.ledger.acknowledge(&self.name, &data, &topics, &id);
                 if seq <= self.newest {
-                    self.fault(&format!("{data} is at {seq}, before {}", self.newest));
+                    self.fault(&format!("{data:.60} is at {seq}, before {}", self.newest));
                 }
                 self.newest = seq;
             }
             // Nobody knows whether it is published.
             Err(error) => {
                 self.ledger.give_up(&data);
-                self.fault(&format!("{data}: {error:?}"));
+                self.fault(&format!("{data:.60}: {error:?}"));
             }
         }
     }
@@ -155,7 +157,10 @@ impl Publishing {
 /// A publisher's update of this number.
 fn update(name: &str, number: usize) -> Update {
     let topic = |number: usize| TOPICS[number % TOPICS.len()];
-    let data = format!("{name} {number}");
+    let mut data = format!("{name} {number}");
+    if number.is_multiple_of(LONG) {
+        data = format!("{data:.<LONG_BYTES$}");
+    }
     if number.is_multiple_of(PRIVATE) {
         Update::new(SECRET, data).into_private()
     } else if number.is_multiple_of(ABOUT_TWO) {

@@ -1,8 +1,9 @@
 //! A subscriber of `tidings-client`, which comes back by itself.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tidings_client::{Events, Signal, Subscribe};
+use tokio::time::sleep;
 
 use super::impatient;
 use crate::{
@@ -12,6 +13,20 @@ use crate::{
 
 /// Of how many events a restless subscriber goes away and comes back after one.
 const STAY: u32 = 100;
+/// Of how many events a sleepy one falls asleep after one, and for how long: the hub is killed in the middle of events then.
+const AWAKE: u32 = 2_000;
+const NAP: Duration = Duration::from_millis(500);
+
+/// What a subscriber does besides reading.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Habit {
+    /// Nothing.
+    Steady,
+    /// It ends streams itself, too, and begins anew with the last id, as a program does that is started again.
+    Restless,
+    /// It does not read for a while, until the hub cannot write any more.
+    Sleepy,
+}
 
 /// A subscriber.
 pub(super) struct Subscribing {
@@ -20,8 +35,7 @@ pub(super) struct Subscribing {
     pub(super) hub: SocketAddr,
     /// Who it is, unless it is anybody.
     pub(super) token: Option<String>,
-    /// It ends streams itself, too, and begins anew with the last id, as a program does that is started again.
-    pub(super) is_restless: bool,
+    pub(super) habit: Habit,
     pub(super) random: fastrand::Rng,
     pub(super) ledger: Arc<Ledger>,
 }
@@ -41,12 +55,16 @@ impl Subscribing {
                     if seen.take(&event.last_event_id, event.data, &self.ledger) {
                         return seen;
                     }
-                    if self.is_restless && self.random.u32(..STAY) == 0 {
-                        if self.random.bool() {
-                            events.reconnect();
-                        } else {
-                            events = self.open(events.last_event_id());
+                    match self.habit {
+                        Habit::Restless if self.random.u32(..STAY) == 0 => {
+                            if self.random.bool() {
+                                events.reconnect();
+                            } else {
+                                events = self.open(events.last_event_id());
+                            }
                         }
+                        Habit::Sleepy if self.random.u32(..AWAKE) == 0 => sleep(NAP).await,
+                        _ => {}
                     }
                 }
                 Signal::Stopped(why) => self.fault(&format!("stopped: {why:?}")),
