@@ -7,7 +7,12 @@ local known = call('HMGET', meta, 'epoch', 'end', 'last')
 if known[1] ~= ARGV[1] or call('EXISTS', log) == 0 then
   return { 'lost' }
 end
-local stop, last = tonumber(known[2] or '0'), tonumber(known[3] or '') or last_seq()
+local stop, last = tonumber(known[2] or '0'), tonumber(known[3] or '')
+-- There is more than is known where another program has written into the log, or where this script was ended by an error in
+-- its middle. What comes is after that: an entry's id alone does not tell, for with several updates it may be above.
+if not last or entry_from(last + 1) then
+  last = last_seq()
+end
 local count = tonumber(ARGV[4])
 local RECORDS = 4
 local groups, found_by = {}, {}
@@ -65,13 +70,22 @@ local MOST, ROOM = 100, 32768
 -- The entry to be: where its bytes begin, its records as fields, their places, how many bytes they are, their keys.
 local start, fields, places, size, keyed = stop, {}, {}, 0, {}
 
+-- Remembers the keys of the updates in an entry. That is done before all else: whoever is told of an error publishes again.
+local function remember()
+  local held = {}
+  for offset, place in ipairs(places) do
+    local by = found_by[place]
+    if by and ARGV[by + 1] ~= '' then
+      held[#held + 1], held[#held + 2] = ARGV[by + 1], whole(last + offset) .. ':' .. ARGV[by + 2]
+    end
+  end
+  if #held > 0 then call('HSET', keys, unpack(held)) end
+end
+
 -- Lists what an update is found by.
 local function list(seq, by)
   local key, own, listed = ARGV[by + 1], ARGV[by + 3], {}
-  if key ~= '' then
-    call('HSET', keys, key, whole(seq) .. ':' .. ARGV[by + 2])
-    listed = { 'k', key }
-  end
+  if key ~= '' then listed = { 'k', key } end
   if own ~= '' then
     own = own .. string.format('%016.0f', seq)
     call('ZADD', ids, 0, own)
@@ -91,13 +105,14 @@ local function write()
   end
   local added = add()
   if type(added) == 'table' and added.err then
-    -- Another program has written into the log: what comes is after that.
+    -- What was after the last one that is known is not there any more.
     last = last_seq()
     added = add()
     if type(added) == 'table' and added.err then return added end
   end
   if answer[2] == '' then answer[2] = whole(last + 1) end
   stop = start + size + #places * OVERHEAD + ENTRY
+  remember()
   for offset, place in ipairs(places) do
     if found_by[place] then list(last + offset, found_by[place]) end
   end

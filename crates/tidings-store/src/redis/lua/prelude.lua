@@ -130,11 +130,16 @@ local function trim_to(seq)
   return unindex(seq)
 end
 
--- The oldest seq from which on the log is at most so many bytes, but never more than the last. Entries leave whole.
+-- The oldest seq from which on the log is at most so many bytes, but never one after the last entry's first. Entries leave
+-- whole.
 local function seq_within(bytes, stop, last)
-  local first = entry_from(0)
+  local first, newest = entry_from(0), entry_from(last)
   if not first then return nil end
   local before, within = seq_of(first[1]), last
+  if newest then
+    local _, its = records_of(newest)
+    within = its
+  end
   if stop - start_of(first[2]) <= bytes then return nil end
   while before + 1 < within do
     local middle = math.floor((before + within) / 2)
@@ -154,7 +159,10 @@ local function retain(max_updates, max_bytes, stop, last)
   local more = false
   if max_updates > 0 and last > max_updates then
     local oldest = last - max_updates + 1
-    call('HSET', meta, 'oldest', whole(oldest))
+    -- What has left another hub's retention, or an earlier one, does not come back: its keys have left, too.
+    if oldest > tonumber(call('HGET', meta, 'oldest') or '0') then
+      call('HSET', meta, 'oldest', whole(oldest))
+    end
     more = trim_to(oldest)
   end
   if max_bytes > 0 and stop - tonumber(call('HGET', meta, 'base') or '0') > max_bytes then

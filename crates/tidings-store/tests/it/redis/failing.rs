@@ -13,7 +13,9 @@ use super::heard::Heard;
 use super::open;
 use super::proxy::Proxy;
 use crate::contract::ROOMY;
-use crate::contract::given::{append, append_all, plain, read_all, with_id};
+use crate::contract::given::{
+    append, append_all, keyed, numbered, plain, read_all, repeated_seq, seqs, with_id,
+};
 
 /// Why an update was not appended.
 pub(super) fn refusal(result: &Appending) -> String {
@@ -199,17 +201,28 @@ async fn a_script_flush_is_survived() {
 async fn an_error_in_the_middle_of_a_script_is_not_said_to_have_done_nothing() {
     let redis = Redis::new();
     let log: Arc<dyn Log> = Arc::new(open(&redis, ROOMY).await);
+    assert_eq!(insist(&log, "first").await, 1);
     redis.say(&["SET", "{tidings}:ids", "another program's"]);
-    let entries = vec![plain("t", "before it"), with_id("t", "id", IdScope::Hub)];
+    let entries =
+        vec![plain("t", "before it"), with_id("t", "id", IdScope::Hub), keyed("k", "after it")];
     let results = log.append(entries, Mode::Each).await;
     for result in &results {
         let why = refusal(result);
         assert!(why.contains("may be in the log") && why.contains("choose another name"), "{why}");
     }
     let length = redis.say(&["XLEN", "{tidings}:log"]);
-    assert_eq!(length, ":1\r\n", "both are there, in one entry");
+    assert_eq!(length, ":2\r\n", "all are there, in one entry");
     redis.say(&["DEL", "{tidings}:ids"]);
-    insist(&log, "after").await;
+    let after: Vec<u64> = loop {
+        let results = log.append(numbered(3), Mode::Each).await;
+        if let Ok(appended) = results.into_iter().collect::<Result<Vec<_>, _>>() {
+            break appended.iter().map(|appended| appended.seq).collect();
+        }
+    };
+    assert_eq!(after, [5, 6, 7], "no seq is given twice");
+    let again = append(&log, keyed("k", "after it")).await;
+    assert_eq!(repeated_seq(&again), 4, "nor is anything published twice");
+    assert_eq!(seqs(&read_all(&log).await), [1, 2, 3, 4, 5, 6, 7]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

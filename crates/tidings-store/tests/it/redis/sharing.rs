@@ -15,7 +15,8 @@ use super::open;
 use crate::contract::ROOMY;
 use crate::contract::appending::pour;
 use crate::contract::given::{
-    append, append_all, bounds_become, keyed, new_seq, plain, repeated_seq, seqs, wanted, with_id,
+    append, append_all, bounds_become, keyed, new_seq, numbered, plain, read_all, repeated_seq,
+    seqs, wanted, with_id,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,6 +65,34 @@ async fn nothing_is_left_of_what_has_left() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_left_does_not_come_back_where_more_is_retained_again() {
+    let redis = Redis::new();
+    let log: Arc<dyn Log> = Arc::new(open(&redis, ROOMY).await);
+    append_all(&log, numbered(200)).await;
+    drop(log);
+    let few = Retention { max_updates: Some(10), ..ROOMY };
+    let log: Arc<dyn Log> = Arc::new(open(&redis, few).await);
+    bounds_become(&log, |bounds| bounds.oldest == 191).await;
+    drop(log);
+    // What is still in the same entry has left all the same, and its keys have.
+    let more = Retention { max_updates: Some(50), ..ROOMY };
+    let log: Arc<dyn Log> = Arc::new(open(&redis, more).await);
+    append_all(&log, numbered(1)).await;
+    assert_eq!(log.bounds().await.unwrap().oldest, 191);
+}
+
+#[tokio::test]
+async fn an_entry_that_is_larger_than_what_is_retained_stays_with_its_keys() {
+    let redis = Redis::new();
+    let few = Retention { max_bytes: Some(100), ..ROOMY };
+    let log: Arc<dyn Log> = Arc::new(open(&redis, few).await);
+    let same = || (0..3).map(|number| keyed(&number.to_string(), "x")).collect();
+    assert_eq!(append_all(&log, same()).await, [1, 2, 3]);
+    let again = log.append(same(), Mode::Each).await;
+    assert_eq!(again.iter().map(repeated_seq).collect::<Vec<_>>(), [1, 2, 3]);
+}
+
 #[tokio::test]
 async fn updates_that_share_an_entry_are_found_one_by_one() {
     let redis = Redis::new();
@@ -100,14 +129,14 @@ async fn what_another_program_writes_or_removes_is_passed_over() {
     redis.say(&["XADD", "{tidings}:log", "0-*", "other", "fields"]);
     let mut early = Heard::new(&log, 1);
     early.until(|heard| heard.updates.len() == 2).await;
-    let free_again = append(&log, keyed("k", "other")).await;
-    assert_eq!(new_seq(&free_again), 6);
+    // An entry of several would have room for what the other program wrote.
+    let free_again = vec![keyed("k", "other"), plain("t", "7"), plain("t", "8")];
+    assert_eq!(append_all(&log, free_again).await, [6, 7, 8]);
     let mut heard = Heard::new(&log, 1);
-    heard.until(|heard| heard.updates.len() == 3).await;
-    assert_eq!(heard.seqs(), [1, 3, 6]);
-    let read = crate::contract::given::read_all(&log).await;
-    assert_eq!(seqs(&read), [1, 3, 6]);
-    early.until(|heard| heard.updates.len() == 3).await;
+    heard.until(|heard| heard.updates.len() == 5).await;
+    assert_eq!(heard.seqs(), [1, 3, 6, 7, 8]);
+    assert_eq!(seqs(&read_all(&log).await), [1, 3, 6, 7, 8]);
+    early.until(|heard| heard.updates.len() == 5).await;
 
     // With an id that leaves no room for more seqs.
     redis.say(&["XADD", "{tidings}:log", "*", "other", "fields"]);
@@ -126,7 +155,7 @@ async fn what_another_program_writes_or_removes_is_passed_over() {
     assert!(count(calls()) - before < 20, "those who follow do not ask for it without end");
     let why = super::failing::refusal(&append(&log, plain("t", "x")).await);
     assert!(why.contains("another program has written"), "{why}");
-    assert_eq!(seqs(&crate::contract::given::read_all(&log).await), [1, 3, 6]);
+    assert_eq!(seqs(&read_all(&log).await), [1, 3, 6, 7, 8]);
     assert!(heard.anew.is_empty() && early.anew.is_empty());
 }
 
