@@ -117,7 +117,7 @@ export class Engine implements Source {
       const response = await orAborted(this.#answer(signal), signal);
       clearTimeout(timer);
       await this.#read(response, control);
-      return new End("ended", "the server ended the stream");
+      return new End("ended", "the stream ended");
     } catch (thrown) {
       const reason: unknown = signal.aborted ? signal.reason : thrown;
       if (reason instanceof End) return reason;

@@ -22,7 +22,7 @@ export async function prepare(
   const id = bytes(encodeURIComponent(lastEventId));
   // Pages can send control characters; elsewhere each attempt would fail.
   if (!globalThis.location && /[^\t -\xff]|\x7f/.test(id)) {
-    throw new End("request", "the last event id cannot be in a header", { final: true });
+    throw new End("request", "the last event id fits no header", { final: true });
   }
   const askedUrl = await ask("url", givenUrl, attempt);
   const askedHeaders = await ask("headers", options.headers, attempt);
@@ -52,7 +52,7 @@ export async function prepare(
     ];
   } catch {
     // What the platform says has the value in it, and that may be a token.
-    throw new End("request", "the URL or a header is not valid");
+    throw new End("request", "invalid URL or header");
   }
 }
 
