@@ -9,7 +9,6 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use cargo_metadata::MetadataCommand;
 
 use crate::{
     setup::in_path,
@@ -54,7 +53,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
 fn services(workspace: &Workspace) -> Result<Vec<(&'static str, Command)>> {
     let example = ["--package", "tidings-client", "--example", "contract-service"];
     run(workspace.cargo(&["build", "--locked"]).args(example))?;
-    let program = target(workspace)?.join("debug/examples/contract-service");
+    let program = workspace.target()?.join("debug/examples/contract-service");
     let mut services = vec![("Rust", workspace.command(&program.to_string_lossy()))];
     services.extend(typescript(workspace)?.map(|node| ("TypeScript", node)));
     Ok(services)
@@ -98,7 +97,7 @@ enum Suite {
 impl Suite {
     /// Installs it into the target directory if it is not there.
     fn install(workspace: &Workspace) -> Result<Self> {
-        let folder = target(workspace)?.join("contract");
+        let folder = workspace.target()?.join("contract");
         let program = folder.join(SUITE_PROGRAM);
         if program.is_file() {
             return Ok(Self::At(program));
@@ -139,14 +138,6 @@ fn skipped(text: &str) -> Vec<&str> {
 fn free_port() -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).context("no port is free")?;
     Ok(listener.local_addr()?.port())
-}
-
-/// Where cargo builds.
-fn target(workspace: &Workspace) -> Result<PathBuf> {
-    let mut command = MetadataCommand::new();
-    command.current_dir(workspace.root()).no_deps();
-    let metadata = command.exec().context("`cargo metadata` failed")?;
-    Ok(metadata.target_directory.into_std_path_buf())
 }
 
 /// A test service that runs. Its first line says where: `http://127.0.0.1:8000`.

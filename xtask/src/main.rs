@@ -12,6 +12,7 @@ mod run;
 mod setup;
 mod steps;
 mod tidy;
+mod typescript;
 mod workspace;
 
 use std::process::ExitCode;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::{
-    contract, fuzz, setup, tidy,
+    contract, fuzz, setup, tidy, typescript,
     workspace::{Workspace, run},
 };
 
@@ -68,6 +68,12 @@ pub(crate) const STEPS: &[Step] = &[
         about: "ask every client's test service what the contract of a client asks",
         slow: false,
         action: contract::check,
+    },
+    Step {
+        name: "typescript",
+        about: "build, check and test the TypeScript client on Node, Deno and Bun",
+        slow: false,
+        action: typescript::check,
     },
     Step {
         name: "bench",

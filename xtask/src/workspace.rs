@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use cargo_metadata::MetadataCommand;
 
 use crate::node;
 
@@ -38,6 +39,14 @@ impl Workspace {
     /// The folder with the root manifest.
     pub(crate) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Where cargo builds.
+    pub(crate) fn target(&self) -> Result<PathBuf> {
+        let mut command = MetadataCommand::new();
+        command.current_dir(&self.root).no_deps();
+        let metadata = command.exec().context("`cargo metadata` failed")?;
+        Ok(metadata.target_directory.into_std_path_buf())
     }
 
     /// A command that starts at the root; in CI (`CI` is set) its output has no colours.

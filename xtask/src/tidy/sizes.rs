@@ -1,8 +1,11 @@
-//! How long the Rust files are: a long one usually owns two ideas.
+//! How long the files of code are: a long one usually owns two ideas.
 
 use std::fmt::Write as _;
 
-use super::{Finding, text::is_rust};
+use super::{
+    Finding,
+    text::{is_rust, is_typescript},
+};
 use crate::workspace::TextFile;
 
 /// The length to aim for, in lines without tests. Longer files are shown.
@@ -22,20 +25,20 @@ pub(super) struct Size {
     path: String,
 }
 
-/// The length of every Rust file that is not itself a test, longest first.
+/// The length of every Rust and TypeScript file that is not itself a test, longest first.
 pub(super) fn measure(files: &[TextFile]) -> Vec<Size> {
     let mut sizes: Vec<Size> = files
         .iter()
-        .filter(|file| is_rust(file) && !is_test(&file.path))
+        .filter(|file| (is_rust(file) || is_typescript(file)) && !is_test(&file.path))
         .map(|file| Size { lines: lines_without_tests(&file.text), path: file.path.clone() })
         .collect();
     sizes.sort_by(|a, b| b.lines.cmp(&a.lines).then_with(|| a.path.cmp(&b.path)));
     sizes
 }
 
-/// A file under `tests`, or the `tests.rs` of a module.
+/// A file under `tests` or `test`, or the `tests.rs` of a module.
 fn is_test(path: &str) -> bool {
-    path.split('/').any(|part| part == "tests" || part == "tests.rs")
+    path.split('/').any(|part| ["tests", "test", "tests.rs"].contains(&part))
 }
 
 /// The table of the longest files.
@@ -87,7 +90,7 @@ mod tests {
     fn a_file_that_is_too_long_is_found_and_its_tests_do_not_count() {
         assert_eq!(check(&measure(&[file("a.rs", MAX_LINES, 500)])), []);
         assert_eq!(check(&measure(&[file("a.rs", MAX_LINES + 1, 0)])).len(), 1);
-        for test in ["a/tests/it/b.rs", "a/src/b/tests.rs"] {
+        for test in ["a/tests/it/b.rs", "a/src/b/tests.rs", "a/test/b.test.ts"] {
             assert_eq!(check(&measure(&[file(test, MAX_LINES + 1, 0)])), [], "{test}");
         }
     }

@@ -27,6 +27,9 @@ pub(super) fn check(files: &[TextFile]) -> Vec<Finding> {
         if rust && !file.text.starts_with("//!") {
             findings.push(Finding::new(&file.path, "begin with //! and say what the file owns"));
         }
+        if is_typescript(file) && !file.text.starts_with("/**") {
+            findings.push(Finding::new(&file.path, "begin with /** and say what the file owns"));
+        }
         for (index, line) in file.text.lines().enumerate() {
             let fault = mark(line)
                 .or_else(|| local_path(line))
@@ -40,7 +43,15 @@ pub(super) fn check(files: &[TextFile]) -> Vec<Finding> {
 }
 
 pub(super) fn is_rust(file: &TextFile) -> bool {
-    std::path::Path::new(&file.path).extension().is_some_and(|extension| extension == "rs")
+    has_extension(file, "rs")
+}
+
+pub(super) fn is_typescript(file: &TextFile) -> bool {
+    has_extension(file, "ts")
+}
+
+fn has_extension(file: &TextFile, extension: &str) -> bool {
+    std::path::Path::new(&file.path).extension().is_some_and(|found| found == extension)
 }
 
 fn mark(line: &str) -> Option<String> {
@@ -89,6 +100,12 @@ mod tests {
         assert_eq!(faults("a.rs", "fn a() {}\n"), 1);
         assert_eq!(faults("a.rs", ""), 1);
         assert_eq!(faults("a.md", "Text."), 0);
+    }
+
+    #[test]
+    fn a_typescript_file_that_does_not_begin_with_a_comment_is_found() {
+        assert_eq!(faults("a.ts", "/** Owns a. */\nexport {};\n"), 0);
+        assert_eq!(faults("a.ts", "export {};\n"), 1);
     }
 
     #[test]
