@@ -1,7 +1,7 @@
 /**
  * What the life of a page does to a stream: hidden, frozen, put into the back/forward cache, asleep with its machine, offline.
  *
- * Workers have the two last of these, servers none.
+ * Workers have the two last of these. Servers have none, and never load this.
  */
 
 import type { Source } from "./source.js";
@@ -21,8 +21,6 @@ const QUIET_MS = 1_000;
  */
 export function followPage(source: Source, visibility?: "keep" | "pause"): () => void {
   const { addEventListener, document } = globalThis;
-  if (!document && !("importScripts" in globalThis)) return () => source.close();
-
   const ended = new AbortController();
   const { signal } = ended;
   /** Why the source is paused: it goes on when no reason is left. */

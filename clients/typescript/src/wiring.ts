@@ -1,15 +1,13 @@
 /**
- * What feeds a stream: the network, or with `share` the one connection of all tabs; and in a page, what its life does to it.
+ * What feeds a stream: the network, and in a browser what page.ts makes of that.
  *
- * The one place that knows both the engine and what surrounds it. The code for shared streams is large and rarely wanted, so
- * it is loaded when it is; a source must be there at once, so that one passes commands on.
+ * The one place that knows both the engine and what surrounds it. That is large, and of no use on servers, so it is loaded
+ * where it is wanted; unless the stream is to be shared it is connected meanwhile.
  */
 
 import { Engine } from "./engine.js";
-import { StreamError } from "./errors.js";
-import { followPage } from "./lifecycle.js";
 import type { PerAttempt, StreamOptions } from "./options.js";
-import type { Sink, Source } from "./source.js";
+import type { Sink } from "./source.js";
 
 /**
  * Opens the source of a stream. Its sink is called later than this returns.
@@ -22,36 +20,22 @@ export function openSource(
   options: StreamOptions,
   sink: Sink,
 ): () => void {
-  // Node and pages without HTTPS lack what sharing takes: a stream has its own connection there.
-  const shared = options.share && globalThis.BroadcastChannel && globalThis.navigator?.locks;
-  const source = shared ? openShared(url, options, sink) : new Engine(url, options, sink);
-  return followPage(source, options.visibility);
-}
-
-/** A source that does what it is told once its code has come. */
-function openShared(url: PerAttempt<string | URL>, options: StreamOptions, sink: Sink): Source {
-  let source: Source | undefined;
+  const connect = () => new Engine(url, options, sink);
+  const inBrowser = globalThis.navigator?.onLine !== undefined;
+  let source = inBrowser && options.share ? undefined : connect();
+  let close = () => source?.close();
   let closed = false;
-  const coming = import("./share.js").then(
-    ({ SharedSource }) => {
-      source = new SharedSource(url, options, sink);
-    },
-    (error: unknown) => {
-      if (!closed)
-        sink.stopped(new StreamError("cannot load share.js", "request", undefined, error));
-    },
-  );
-  const tell = (act: (source: Source) => void) => {
-    if (source) act(source);
-    else coming.then(() => source && act(source));
-  };
-  return {
-    pause: () => tell((source) => source.pause()),
-    resume: () => tell((source) => source.resume()),
-    reconnectNow: (quietFor) => tell((source) => source.reconnectNow(quietFor)),
-    close: () => {
-      closed = true;
-      tell((source) => source.close());
-    },
+  if (inBrowser) {
+    const page = import("./page.js").catch(() => {});
+    page.then((page) => {
+      if (closed) return;
+      // Where it cannot be loaded, a shared stream has its own connection, too.
+      if (page) close = page.inPage(url, options, sink, source);
+      else source ??= connect();
+    });
+  }
+  return () => {
+    closed = true;
+    close();
   };
 }

@@ -65,6 +65,14 @@
 //! # }
 //! ```
 //! What is retried is not published twice, where the hub knows idempotency keys, as Tidings does.
+//!
+//! The page `docs/client-rust.md` has what is retried and when, and how other crates differ.
+
+/// The code of the pages about this crate has to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/client-rust.md")]
+#[doc = include_str!("../README.md")]
+struct Pages;
 
 mod asking;
 mod attempt;

@@ -54,15 +54,24 @@ function note(state: string): void {
   changed();
 }
 
+/** Whether the browser loses what other tabs say to this one. */
+let deaf = false;
+
+class LossyChannel extends BroadcastChannel {
+  constructor(name: string) {
+    super(name);
+    this.addEventListener("message", (event) => deaf && event.stopImmediatePropagation());
+  }
+}
+globalThis.BroadcastChannel = LossyChannel;
+
 /** Opens the stream and listens. */
 function listen(url: string, options: StreamOptions = {}): void {
-  stream = new Stream(url, {
-    ...options,
-    onOpen: ({ leads }) => {
-      seen.leads = leads;
-    },
-  });
-  stream.onopen = () => note("open");
+  stream = new Stream(url, options);
+  stream.onopen = ({ leads }) => {
+    seen.leads = leads;
+    note("open");
+  };
   stream.onmessage = (event) => {
     seen.data.push(event.data);
     seen.ids.push(event.lastEventId);
@@ -102,6 +111,9 @@ Object.assign(globalThis, {
   bearer,
   changed,
   close: () => stream?.close(),
+  deafen: (now: boolean) => {
+    deaf = now;
+  },
   go: () => go(),
   listen,
   loop,

@@ -249,3 +249,27 @@ test("a tab that is behind when its turn comes is given what it lacks", async (t
   for (const tab of [behind, third]) await world.complete(tab);
   await world.hub.until(STREAMS, 1);
 });
+
+test("a tab that has lost messages is given them by the leader, or by the others when it leads", async (t) => {
+  const world = await start(t);
+  const tabs = await world.listeningTabs(3, SHARED);
+  const [leader, lossy, third] = tabs as [Tab, Tab, Tab];
+  for (const leaderStays of [true, false]) {
+    await world.publish(1);
+    for (const tab of [lossy, third]) await world.complete(tab);
+    await lossy.read("deafen(true)");
+    await world.publish(5);
+    await world.complete(third);
+    await lossy.read("deafen(false)");
+    if (leaderStays) continue;
+    await leader.close();
+    await lossy.until("seen.leads");
+  }
+  await world.publish(1);
+  for (const tab of [lossy, third]) await world.complete(tab);
+  assert.equal(world.site.asked.length, 2);
+  // It resumed from where the other one was.
+  const ids = await third.read<string[]>("seen.ids");
+  assert.equal(world.site.asked[1]?.headers["last-event-id"], ids.at(-2));
+  await world.hub.until(STREAMS, 1);
+});
