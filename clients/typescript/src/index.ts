@@ -10,7 +10,7 @@ export {
   type Refused,
 } from "./hub-event.js";
 export type { Attempt, Backoff, PerAttempt, StreamOptions } from "./options.js";
-export { type ParsedEvent, Parser, type ParserHandlers, TooLargeError } from "./parser.js";
+export { type ParsedEvent, Parser, type ParserHandlers } from "./parser.js";
 export type { Failure, Opened } from "./source.js";
 export { Stream } from "./stream.js";
 export { StreamEvent, StreamMessageEvent } from "./stream-event.js";

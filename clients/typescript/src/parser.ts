@@ -35,17 +35,6 @@ export interface ParserOptions {
   maxEventBytes?: number | undefined;
 }
 
-/** A stream has a longer line or event than the parser accepts. */
-export class TooLargeError extends Error {
-  override name = "TooLargeError";
-
-  constructor(limit: number) {
-    super(
-      `The stream has a line or an event of more than ${limit} bytes: raise maxEventBytes to accept it`,
-    );
-  }
-}
-
 const LF = 10;
 const SPACE = 32;
 const COLON = 58;
@@ -74,7 +63,7 @@ export class Parser {
   readonly #handlers: ParserHandlers;
   readonly #limit: number;
   readonly #utf8 = new Utf8();
-  #failure: TooLargeError | undefined;
+  #failure: RangeError | undefined;
   #hasBegun = false;
   /** Whether the last line ended with CR at the end of a chunk: an LF that follows belongs to that end. */
   #isAfterCr = false;
@@ -107,7 +96,7 @@ export class Parser {
   /**
    * Takes the next bytes of the stream. What they complete is handed out before this returns.
    *
-   * @throws TooLargeError past the limit; the parser stays failed.
+   * @throws RangeError past the limit; the parser stays failed.
    */
   push(chunk: Uint8Array): void {
     if (this.#failure) throw this.#failure;
@@ -238,7 +227,9 @@ export class Parser {
     if (length <= this.#limit) return;
     this.#line = "";
     this.#data = undefined;
-    this.#failure = new TooLargeError(this.#limit);
+    this.#failure = new RangeError(
+      `a line or an event is longer than maxEventBytes (${this.#limit})`,
+    );
     throw this.#failure;
   }
 

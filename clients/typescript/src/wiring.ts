@@ -26,13 +26,15 @@ export function openSource(
   let close = () => source?.close();
   let closed = false;
   if (inBrowser) {
-    const page = import("./page.js").catch(() => {});
-    page.then((page) => {
-      if (closed) return;
+    import("./page.js").then(
+      ({ inPage }) => {
+        if (!closed) close = inPage(url, options, sink, source);
+      },
       // Where it cannot be loaded, a shared stream has its own connection, too.
-      if (page) close = page.inPage(url, options, sink, source);
-      else source ??= connect();
-    });
+      () => {
+        if (!closed) source ??= connect();
+      },
+    );
   }
   return () => {
     closed = true;
