@@ -1,12 +1,13 @@
 //! Two hubs on one server: they see one log, and hear each other.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_hub::{IdScope, Log, Mode, OwnId};
 use tidings_store::redis::{RedisBus, RedisConfig};
 use tidings_store::{Bus, Listen, MAX_MESSAGE_BYTES, Retention};
+use tokio::time::Instant;
 
 use super::engine::Redis;
 use super::heard::Heard;
