@@ -95,9 +95,10 @@ enum Suite {
 }
 
 impl Suite {
-    /// Installs it into the target directory if it is not there.
+    /// Installs it into the target directory if this version of it is not there.
     fn install(workspace: &Workspace) -> Result<Self> {
-        let folder = workspace.target()?.join("contract");
+        let version = SUITE.rsplit('@').next().unwrap_or_default();
+        let folder = workspace.target()?.join("contract").join(version);
         let program = folder.join(SUITE_PROGRAM);
         if program.is_file() {
             return Ok(Self::At(program));
@@ -145,7 +146,7 @@ struct Service {
     url: String,
     process: Child,
     /// Kept open, so that the service may print more.
-    _output: BufReader<ChildStdout>,
+    output: BufReader<ChildStdout>,
 }
 
 impl Service {
@@ -153,11 +154,11 @@ impl Service {
         let mut process =
             command.stdout(Stdio::piped()).spawn().context("cannot start the test service")?;
         let stdout = process.stdout.take().context("the test service has no output")?;
-        let mut output = BufReader::new(stdout);
-        let mut line = String::new();
-        output.read_line(&mut line)?;
         // From here on the process is stopped, whatever happens.
-        let service = Self { url: line.trim().to_owned(), process, _output: output };
+        let mut service = Self { url: String::new(), process, output: BufReader::new(stdout) };
+        let mut line = String::new();
+        service.output.read_line(&mut line).context("the test service's output is no text")?;
+        line.trim().clone_into(&mut service.url);
         if !service.url.starts_with("http://") {
             bail!("the test service's first line is no URL: {line:?}");
         }

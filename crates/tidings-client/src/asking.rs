@@ -32,7 +32,13 @@ pub(crate) struct Login {
 }
 
 /// Why there is nothing to ask.
-pub(crate) enum AskError {
+pub(crate) struct AskError {
+    /// The URL that would have been asked, as it may be shown; empty if there is none.
+    pub(crate) url: String,
+    pub(crate) why: AskFault,
+}
+
+pub(crate) enum AskFault {
     BadUrl,
     BadHeader { name: String },
     Asked(BoxError),
@@ -60,25 +66,33 @@ impl Asking {
 
     /// The question of this attempt.
     pub(crate) async fn question(&self, attempt: &Attempt) -> Result<Question, AskError> {
-        let url = self.url.text(attempt).await.map_err(AskError::Asked)?;
-        let mut url = Url::parse(&url).map_err(|_| AskError::BadUrl)?;
+        let nowhere = |why| AskError { url: String::new(), why };
+        let url = self.url.text(attempt).await.map_err(AskFault::Asked).map_err(nowhere)?;
+        let mut url = Url::parse(&url).map_err(|_| nowhere(AskFault::BadUrl))?;
         url.set_fragment(None);
         let login = take_login(&mut url);
         if !can_be_asked(&url) {
-            return Err(AskError::BadUrl);
+            return Err(nowhere(AskFault::BadUrl));
         }
+        match self.header_map(attempt).await {
+            Ok(headers) => Ok(Question { url, login, headers }),
+            Err(why) => Err(AskError { url: shown(&url), why }),
+        }
+    }
+
+    async fn header_map(&self, attempt: &Attempt) -> Result<HeaderMap, AskFault> {
         let mut headers = HeaderMap::new();
         for (name, source) in &self.headers {
-            let value = source.text(attempt).await.map_err(AskError::Asked)?;
+            let value = source.text(attempt).await.map_err(AskFault::Asked)?;
             let (Ok(header), Ok(mut value)) =
                 (HeaderName::try_from(name), HeaderValue::from_bytes(value.as_bytes()))
             else {
-                return Err(AskError::BadHeader { name: name.clone() });
+                return Err(AskFault::BadHeader { name: name.clone() });
             };
             value.set_sensitive(true);
             headers.append(header, value);
         }
-        Ok(Question { url, login, headers })
+        Ok(headers)
     }
 
     /// The client to ask this URL with.

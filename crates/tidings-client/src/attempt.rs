@@ -45,7 +45,7 @@ pub(crate) async fn make(subscribe: Arc<Subscribe>, attempt: Attempt) -> Outcome
     let deadline = now.checked_add(within).unwrap_or(now + FAR);
     let question = match timeout_at(deadline, subscribe.asking.question(&attempt)).await {
         Ok(Ok(question)) => question,
-        Ok(Err(error)) => return failed(String::new(), error.into()),
+        Ok(Err(error)) => return failed(error.url, error.why.into()),
         Err(_) => {
             let late = format!("there was no answer within {:.1} s", within.as_secs_f64());
             return failed(String::new(), Failure::Asked(late.into()));

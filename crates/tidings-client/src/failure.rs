@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidings_wire::DecodeError;
 
-use crate::asking::AskError;
+use crate::asking::AskFault;
 use crate::refusal::Refusal;
 use crate::source::BoxError;
 
@@ -60,12 +60,12 @@ impl Error for SubscribeError {
     }
 }
 
-impl From<AskError> for Failure {
-    fn from(error: AskError) -> Self {
-        match error {
-            AskError::BadUrl => Self::BadUrl,
-            AskError::BadHeader { name } => Self::BadHeader { name },
-            AskError::Asked(cause) => Self::Asked(cause),
+impl From<AskFault> for Failure {
+    fn from(fault: AskFault) -> Self {
+        match fault {
+            AskFault::BadUrl => Self::BadUrl,
+            AskFault::BadHeader { name } => Self::BadHeader { name },
+            AskFault::Asked(cause) => Self::Asked(cause),
         }
     }
 }
@@ -167,6 +167,7 @@ impl fmt::Display for Failure {
                 )
             }
             Self::TooLarge(error) => write!(f, "{error}: allow more with Subscribe::with_limits"),
+            Self::GaveUp { attempts: 1, last } => write!(f, "{last}"),
             Self::GaveUp { attempts, last } => {
                 write!(f, "{last}; given up after {attempts} attempts")
             }

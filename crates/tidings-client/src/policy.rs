@@ -4,6 +4,7 @@ use http::StatusCode;
 
 /// What to do after an answer that opens no stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Verdict {
     /// Wait, and try again.
     Retry,

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use crate::asking::AskError;
+use crate::asking::AskFault;
 use crate::refusal::Refusal;
 use crate::source::BoxError;
 
@@ -58,12 +58,12 @@ impl Error for PublishError {
     }
 }
 
-impl From<AskError> for PublishFailure {
-    fn from(error: AskError) -> Self {
-        match error {
-            AskError::BadUrl => Self::BadUrl,
-            AskError::BadHeader { name } => Self::BadHeader { name },
-            AskError::Asked(cause) => Self::Asked(cause),
+impl From<AskFault> for PublishFailure {
+    fn from(fault: AskFault) -> Self {
+        match fault {
+            AskFault::BadUrl => Self::BadUrl,
+            AskFault::BadHeader { name } => Self::BadHeader { name },
+            AskFault::Asked(cause) => Self::Asked(cause),
         }
     }
 }
@@ -139,6 +139,7 @@ impl fmt::Display for PublishFailure {
                 write!(f, "the hub has not answered within {:.1} s", within.as_secs_f64())
             }
             Self::BadAnswer => f.write_str("the answer is not a hub's: is the URL right?"),
+            Self::GaveUp { attempts: 1, last } => write!(f, "{last}"),
             Self::GaveUp { attempts, last } => {
                 write!(f, "{last}; given up after {attempts} attempts")
             }

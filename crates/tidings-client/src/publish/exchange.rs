@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::error::{PublishError, PublishFailure};
 use super::publisher::Publisher;
-use crate::asking::shown;
+use crate::asking::{AskError, shown};
 use crate::policy::{Verdict, default_policy};
 use crate::refusal::Refusal;
 use crate::source::Attempt;
@@ -106,11 +106,15 @@ impl Exchange {
         let (failures, refused) = (self.failures, self.denied.take());
         let attempt = Attempt { failures, refused, ..Attempt::default() };
         let asking = &self.publisher.asking;
-        let question = asking.question(&attempt).await.map_err(|error| {
-            let failure = PublishFailure::from(error);
-            let mends = matches!(failure, PublishFailure::Asked(_));
-            if mends { Failed::again(failure) } else { Failed::for_good(failure) }
-        })?;
+        let question = match asking.question(&attempt).await {
+            Ok(question) => question,
+            Err(AskError { url, why }) => {
+                self.url = url;
+                let failure = PublishFailure::from(why);
+                let mends = matches!(failure, PublishFailure::Asked(_));
+                return Err(if mends { Failed::again(failure) } else { Failed::for_good(failure) });
+            }
+        };
         self.url = shown(&question.url);
         let key = HeaderValue::from_bytes(self.key.as_bytes()).map_err(|_| {
             let name = IDEMPOTENCY_KEY.as_str().to_owned();

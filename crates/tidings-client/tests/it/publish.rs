@@ -77,6 +77,9 @@ async fn a_key_that_is_given_is_the_one() {
     assert!(
         matches!(error.failure(), PublishFailure::BadHeader { name } if name == "idempotency-key")
     );
+    let publisher = publisher(&server).with_header("x", "a\nb");
+    let error = publisher.publish(&Update::new("a", "")).await.unwrap_err();
+    assert_eq!(error.url(), server.url("/events"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -136,7 +139,9 @@ async fn attempts_are_bounded_in_number_and_in_time() {
 
     let server = Server::start(vec![answer("503 X", "Retry-After: 121\r\n", "")]).await;
     let start = Instant::now();
-    publisher(&server).publish(&Update::new("a", "b")).await.unwrap_err();
+    let error = publisher(&server).publish(&Update::new("a", "b")).await.unwrap_err();
+    let said = "the hub answers 503 Service Unavailable";
+    assert_eq!(error.failure().to_string(), said, "one attempt is none to speak of");
     assert_eq!(start.elapsed(), Duration::ZERO, "there is no use in waiting");
 }
 

@@ -92,7 +92,8 @@ async fn a_function_that_fails_has_failed_the_attempt_and_is_asked_again_later()
         [could_not, "retrying: the server answers 503 Service Unavailable", could_not, "stopped"];
     assert_eq!(told, expected);
     let tidings_client::Signal::Retrying(retrying) = &signals[0] else { panic!() };
-    assert!(chain(&retrying.error).ends_with(": no token today"), "{}", chain(&retrying.error));
+    let said = format!("{}/: the URL or a header could not be had: no token today", server.origin);
+    assert_eq!(chain(&retrying.error), said);
 }
 
 #[tokio::test(start_paused = true)]

@@ -34,7 +34,7 @@ pub(crate) async fn subscribe(arguments: SubscribeArgs) -> anyhow::Result<()> {
     let mut events = open(arguments)?;
     while let Some(signal) = events.next_signal().await {
         match signal {
-            Signal::Event(event) if is_from_hub(&event.event_type) => {
+            Signal::Event(event) if event.from_hub().is_some() => {
                 note(&format!("{}: {}", event.event_type, event.data))?;
             }
             Signal::Event(event) => style.print(&event)?,
@@ -94,11 +94,6 @@ fn said(error: SubscribeError) -> anyhow::Error {
         Failure::Refused(refusal) => Refused(refusal.clone()).into(),
         _ => error.into(),
     }
-}
-
-/// What the hub itself adds to a stream, never an update.
-fn is_from_hub(event_type: &str) -> bool {
-    matches!(event_type, "gap" | "refused" | "expired" | "drain")
 }
 
 fn note(text: &str) -> io::Result<()> {

@@ -114,7 +114,7 @@ impl Ledger {
                 }
                 None if book.given_up.contains(data) => {}
                 None => {
-                    faults.push(format!("{who} saw {data:.60} at {seq}, which nobody published"))
+                    faults.push(format!("{who} saw {data:.60} at {seq}, which nobody published"));
                 }
             }
         }
