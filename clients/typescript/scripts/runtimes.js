@@ -6,6 +6,7 @@ const TESTS = [
   "engine",
   "eventsource",
   "fuzz",
+  "hub",
   "loop",
   "parser",
   "parser.property",

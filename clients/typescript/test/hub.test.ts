@@ -126,8 +126,9 @@ test(
     t.after(() => stream.close());
     await next(stream, "open");
     const counted = count(stream, 2);
+    const first = next(stream, "message");
     await publish(hub.url, { topic: "a", data: "0" });
-    await next(stream, "message");
+    await first;
     proxy.stall();
     await publish(hub.url, { topic: "a", data: "1" });
     const failure = await next(stream, "error");

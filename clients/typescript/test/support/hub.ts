@@ -63,7 +63,8 @@ export async function startHub(
   await start();
   return {
     url: `http://${listen}/events`,
-    signal: (signal) => void hub?.kill(signal),
+    // Not `hub.kill`: Deno takes a process for dead after its first signal.
+    signal: (signal) => void process.kill(hub?.pid ?? Number.NaN, signal),
     kill,
     start,
   };
