@@ -21,21 +21,20 @@ export function openSource(
   sink: Sink,
 ): () => void {
   const connect = () => new Engine(url, options, sink);
-  const inBrowser = globalThis.navigator?.onLine !== undefined;
+  const inBrowser = globalThis.navigator?.onLine != null;
   let source = inBrowser && options.share ? undefined : connect();
-  let close = () => source?.close();
-  let closed = false;
+  /** None once it is closed. */
+  let close: (() => void) | undefined = () => source?.close();
   if (inBrowser) {
     const page = import("./page.js").catch(() => {});
     page.then((page) => {
-      if (closed) return;
       // Where it cannot be loaded, a shared stream has its own connection, too.
-      if (page) close = page.inPage(url, options, sink, source);
-      else source ??= connect();
+      if (page) close &&= page.inPage(url, options, sink, source);
+      else if (close) source ??= connect();
     });
   }
   return () => {
-    closed = true;
-    close();
+    close?.();
+    close = undefined;
   };
 }
