@@ -21,23 +21,23 @@ export function openSource(
   sink: Sink,
 ): () => void {
   const connect = () => new Engine(url, options, sink);
-  const inBrowser = globalThis.navigator?.onLine !== undefined;
+  const inBrowser = globalThis.navigator?.onLine != null;
   let source = inBrowser && options.share ? undefined : connect();
-  let close = () => source?.close();
-  let closed = false;
+  /** None once it is closed. */
+  let close: (() => void) | undefined = () => source?.close();
   if (inBrowser) {
     import("./page.js").then(
       ({ inPage }) => {
-        if (!closed) close = inPage(url, options, sink, source);
+        close &&= inPage(url, options, sink, source);
       },
       // Where it cannot be loaded, a shared stream has its own connection, too.
       () => {
-        if (!closed) source ??= connect();
+        if (close) source ??= connect();
       },
     );
   }
   return () => {
-    closed = true;
-    close();
+    close?.();
+    close = undefined;
   };
 }
