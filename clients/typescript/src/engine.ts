@@ -5,6 +5,7 @@
  * whether there is another one, and when. It knows no page and no other tab: see source.ts for the commands it obeys.
  */
 
+import { orAborted } from "./abort.js";
 import { End } from "./end.js";
 import { plain, type StreamError, type StreamErrorKind } from "./errors.js";
 import type { Attempt, PerAttempt, StreamOptions } from "./options.js";
@@ -221,14 +222,6 @@ function deadline(control: AbortController, ms: number, kind: StreamErrorKind, w
   if (!ms) return;
   const end = new End(kind, `${what} within ${ms} ms`);
   return setTimeout(() => control.abort(end), Math.min(ms, LONGEST_TIMER));
-}
-
-/** Settles as the promise does, or rejects when the signal is aborted, whatever the promise thinks of signals. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason));
-    promise.then(resolve, reject);
-  });
 }
 
 function ignore(): void {}
