@@ -178,7 +178,7 @@ export class Engine implements Source {
   #parser(origin: string) {
     const sink = this.#sink;
     const queue: (() => void | PromiseLike<void>)[] = [];
-    let move: (() => void) | undefined;
+    let move: (typeof queue)[number] | undefined;
     const handlers: ParserHandlers = {
       onEvent: (event) => {
         // An id is told by its event, so that it does not count before the event is taken.
@@ -191,7 +191,7 @@ export class Engine implements Source {
       onId: (id) => {
         move = () => {
           this.#lastEventId = id;
-          sink.moved(id);
+          return sink.moved(id);
         };
         queue.push(move);
       },
