@@ -1,5 +1,6 @@
 /** `Stream`: the two faces of a stream, an `EventSource` and an async iterable. How its events come is the source's affair. */
 
+import type { StreamError } from "./errors.js";
 import { Handoff } from "./handoff.js";
 import type { PerAttempt, StreamOptions } from "./options.js";
 import { absolute } from "./request.js";
@@ -94,10 +95,8 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
 
     this.#closeSource = openSource(given, options, {
       opened: (opened) => {
-        this.#readyState = OPEN;
         if (!this.#url) this.#url = opened.url;
-        tell(onOpen, opened);
-        this.dispatchEvent(Object.assign(new Event("open"), opened));
+        this.#turn(OPEN, "open", opened, onOpen);
       },
       event: (event) =>
         this.#listened || this.#looped
@@ -111,17 +110,15 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
         this.#reconnectionTime = ms;
       },
       failed: (failure) => {
-        this.#readyState = CONNECTING;
-        tell(onError, failure);
-        this.#fail({ ...failure, willRetry: true });
+        this.#turn(CONNECTING, "error", { ...failure, willRetry: true }, onError);
       },
       paused: () => {
         this.#readyState = CONNECTING;
       },
       stopped: (error) => {
-        this.#end(error ? { error } : {});
-        if (error) tell(onError, { error });
-        this.#fail({ error, willRetry: false });
+        this.#end(error && { error });
+        const told = { error: error as StreamError, willRetry: false as const };
+        this.#turn(CLOSED, "error", told, error && onError);
       },
     });
     if (signal) {
@@ -204,7 +201,7 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
 
   /** Closes the stream for good. A loop over it ends. No listener is called any more. */
   close(): void {
-    this.#end({});
+    this.#end();
   }
 
   /**
@@ -236,11 +233,14 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
     this.#lastEventId = event.lastEventId;
   }
 
-  #fail(failure: Omit<FailureEvent, keyof Event>): void {
-    this.dispatchEvent(Object.assign(new Event("error"), failure));
+  /** Is in another state now, and says so: to the callback, and unless that has closed the stream, to the listeners. */
+  #turn<T>(state: 0 | 1 | 2, type: string, told: T, callback?: (told: T) => void): void {
+    this.#readyState = state;
+    tell(callback, told);
+    if (this.#readyState === state) this.dispatchEvent(Object.assign(new Event(type), told));
   }
 
-  #end(failure: { error?: unknown }): void {
+  #end(failure?: { error: unknown }): void {
     if (this.#readyState === CLOSED) return;
     this.#readyState = CLOSED;
     this.#unlink();
