@@ -65,7 +65,7 @@ export class Engine implements Source {
     this.#wake?.();
     const quiet = performance.now() - this.#byteAt;
     if (this.#openedAt && quiet >= quietFor) {
-      const what = `no byte for ${Math.round(quiet)} ms`;
+      const what = `no byte within ${Math.round(quiet)} ms`;
       this.#control?.abort(new End("idle", what, { atOnce: true }));
     }
   }
@@ -153,12 +153,12 @@ export class Engine implements Source {
     this.#refused = undefined;
     this.#openedAt = this.#byteAt = performance.now();
     this.#sink.opened({ url, status, headers: Object.fromEntries(headers) });
-    for (;;) {
+    while (reader) {
       // While the consumer takes its time nothing is read, so silence counts only from here on.
       const timer = deadline(control, idleTimeout, "idle", "no byte");
-      const chunk = await reader?.read().finally(() => clearTimeout(timer));
+      const chunk = await reader.read().finally(() => clearTimeout(timer));
       signal.throwIfAborted();
-      if (!chunk || chunk.done) return;
+      if (chunk.done) return;
       this.#byteAt = performance.now();
       let tooLarge: unknown;
       try {

@@ -79,8 +79,10 @@ export class Publishing {
     try {
       listen();
       // Neither the caller's token function nor its `fetch` need know of signals.
-      const asked = typeof token === "function" ? this.#ask(token) : this.#headers;
-      const headers = await orAborted(asked, control.signal);
+      const headers =
+        typeof token === "function"
+          ? await orAborted(this.#ask(token), control.signal)
+          : this.#headers;
       const response = await orAborted(this.#send(headers, control.signal), control.signal);
       return this.#take(await readAnswer(response, this.#count, listen));
     } catch (thrown) {
