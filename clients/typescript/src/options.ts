@@ -31,7 +31,7 @@ export interface Backoff {
 /** Options of a stream. All are optional. */
 export interface StreamOptions {
   /** Request headers. `Accept` and `Cache-Control` are set unless given here, `Last-Event-ID` where there is an id. */
-  headers?: PerAttempt<HeadersInit | undefined>;
+  headers?: PerAttempt<RequestInit["headers"] | undefined>;
   /** The method, `GET` by default. A `body` needs another. */
   method?: string;
   /** The body, sent again at every attempt. */

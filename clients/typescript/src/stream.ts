@@ -7,8 +7,10 @@ import { absolute } from "./request.js";
 import type { SourceEvent } from "./source.js";
 import { StreamEvent, StreamMessageEvent } from "./stream-event.js";
 import type {
+  AnyListener,
   EventOf,
   FailureEvent,
+  ListenOptions,
   MessageOf,
   OpenEvent,
   StreamEventMap,
@@ -177,23 +179,19 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
   override addEventListener<Type extends keyof StreamEventMap<Events> & string>(
     type: Type,
     listener: StreamListener<Events, Type> | null,
-    options?: boolean | AddEventListenerOptions,
+    options?: ListenOptions,
   ): void;
   override addEventListener(
     type: string,
     listener: ((event: StreamMessageEvent) => unknown) | null,
-    options?: boolean | AddEventListenerOptions,
+    options?: ListenOptions,
   ): void;
   override addEventListener(
     type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | AddEventListenerOptions,
+    listener: AnyListener | null,
+    options?: ListenOptions,
   ): void;
-  override addEventListener(
-    type: string,
-    listener: unknown,
-    options?: boolean | AddEventListenerOptions,
-  ): void {
+  override addEventListener(type: string, listener: unknown, options?: ListenOptions): void {
     super.addEventListener(type, listener as EventListener | null, options);
     this.#listened = true;
     this.#begin();
@@ -272,18 +270,14 @@ export interface Stream<Events> {
   removeEventListener<Type extends keyof StreamEventMap<Events> & string>(
     type: Type,
     listener: StreamListener<Events, Type> | null,
-    options?: boolean | EventListenerOptions,
+    options?: ListenOptions,
   ): void;
   removeEventListener(
     type: string,
     listener: ((event: StreamMessageEvent) => unknown) | null,
-    options?: boolean | EventListenerOptions,
+    options?: ListenOptions,
   ): void;
-  removeEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | EventListenerOptions,
-  ): void;
+  removeEventListener(type: string, listener: AnyListener | null, options?: ListenOptions): void;
 }
 
 /** Calls a callback of the caller's, in the order of what is told. What it throws is nobody else's affair. */
