@@ -5,6 +5,7 @@
  * whether there is another one, and when. It knows no page and no other tab: see source.ts for the commands it obeys.
  */
 
+import { orAborted } from "./abort.js";
 import { End } from "./end.js";
 import { plain, type StreamError, type StreamErrorKind } from "./errors.js";
 import type { Attempt, PerAttempt, StreamOptions } from "./options.js";
@@ -64,7 +65,7 @@ export class Engine implements Source {
     this.#wake?.();
     const quiet = performance.now() - this.#byteAt;
     if (this.#openedAt && quiet >= quietFor) {
-      const what = `no byte for ${Math.round(quiet)} ms`;
+      const what = `no byte within ${Math.round(quiet)} ms`;
       this.#control?.abort(new End("idle", what, { atOnce: true }));
     }
   }
@@ -152,12 +153,12 @@ export class Engine implements Source {
     this.#refused = undefined;
     this.#openedAt = this.#byteAt = performance.now();
     this.#sink.opened({ url, status, headers: Object.fromEntries(headers) });
-    for (;;) {
+    while (reader) {
       // While the consumer takes its time nothing is read, so silence counts only from here on.
       const timer = deadline(control, idleTimeout, "idle", "no byte");
-      const chunk = await reader?.read().finally(() => clearTimeout(timer));
+      const chunk = await reader.read().finally(() => clearTimeout(timer));
       signal.throwIfAborted();
-      if (!chunk || chunk.done) return;
+      if (chunk.done) return;
       this.#byteAt = performance.now();
       let tooLarge: unknown;
       try {
@@ -177,7 +178,7 @@ export class Engine implements Source {
   #parser(origin: string) {
     const sink = this.#sink;
     const queue: (() => void | PromiseLike<void>)[] = [];
-    let move: (() => void) | undefined;
+    let move: (typeof queue)[number] | undefined;
     const handlers: ParserHandlers = {
       onEvent: (event) => {
         // An id is told by its event, so that it does not count before the event is taken.
@@ -190,7 +191,7 @@ export class Engine implements Source {
       onId: (id) => {
         move = () => {
           this.#lastEventId = id;
-          sink.moved(id);
+          return sink.moved(id);
         };
         queue.push(move);
       },
@@ -221,14 +222,6 @@ function deadline(control: AbortController, ms: number, kind: StreamErrorKind, w
   if (!ms) return;
   const end = new End(kind, `${what} within ${ms} ms`);
   return setTimeout(() => control.abort(end), Math.min(ms, LONGEST_TIMER));
-}
-
-/** Settles as the promise does, or rejects when the signal is aborted, whatever the promise thinks of signals. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason));
-    promise.then(resolve, reject);
-  });
 }
 
 function ignore(): void {}

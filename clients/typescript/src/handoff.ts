@@ -44,16 +44,16 @@ export class Handoff<T> implements AsyncIterator<T, undefined> {
     return new Promise((resolve, reject) => {
       const held = this.#held;
       const over = this.#over;
-      if (held) {
-        this.#held = undefined;
-        this.#hand(held.value, { resolve, reject });
-        held.taken();
-      } else if (!over) {
-        this.#takers.push({ resolve, reject });
-      } else {
+      if (over) {
         this.#over = {};
         if ("error" in over) reject(over.error);
         else resolve({ value: undefined, done: true });
+      } else if (held) {
+        this.#held = undefined;
+        this.#hand(held.value, { resolve, reject });
+        held.taken();
+      } else {
+        this.#takers.push({ resolve, reject });
       }
     });
   }

@@ -30,8 +30,8 @@ export interface Backoff {
 
 /** Options of a stream. All are optional. */
 export interface StreamOptions {
-  /** Request headers. `Accept`, `Cache-Control` and `Last-Event-ID` are set unless given here. */
-  headers?: PerAttempt<HeadersInit | undefined>;
+  /** Request headers. `Accept` and `Cache-Control` are set unless given here, `Last-Event-ID` where there is an id. */
+  headers?: PerAttempt<RequestInit["headers"] | undefined>;
   /** The method, `GET` by default. A `body` needs another. */
   method?: string;
   /** The body, sent again at every attempt. */
@@ -82,6 +82,10 @@ export interface StreamOptions {
   onOpen?: (opened: Opened) => void;
   /** Told each comment; servers send them as a sign of life. */
   onComment?: (text: string) => void;
-  /** Told each failure that is followed by another attempt, and the error that is the end. */
-  onError?: (failure: Failure | { error: StreamError; wait?: undefined }) => void;
+  /** Told each failure that is followed by another attempt (`willRetry`), and the error that is the end. */
+  onError?: (
+    failure:
+      | (Failure & { willRetry: true })
+      | { error: StreamError; willRetry: false; wait?: undefined },
+  ) => void;
 }

@@ -84,7 +84,7 @@ export class Parser {
 
   constructor(handlers: ParserHandlers, options: ParserOptions = {}) {
     this.#handlers = handlers;
-    this.#limit = options.maxEventBytes ?? 16 * 1024 * 1024;
+    this.#limit = options.maxEventBytes ?? 2 ** 24; // 16 MiB
     this.#lastEventId = options.lastEventId ?? "";
   }
 
@@ -171,7 +171,7 @@ export class Parser {
       }
       case R: {
         const digits = text.slice(at, end);
-        if (/^[0-9]+$/.test(digits)) {
+        if (/^\d+$/.test(digits)) {
           this.#handlers.onRetry?.(Math.min(Number(digits), Number.MAX_SAFE_INTEGER));
         }
         break;

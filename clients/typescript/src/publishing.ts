@@ -1,5 +1,6 @@
 /** One publish over all its attempts: what is known of each update, and whether another attempt may help. */
 
+import { orAborted } from "./abort.js";
 import { plain } from "./errors.js";
 import { isPassing, LONGEST_TIMER, retryAfter } from "./policy.js";
 import type { Published, PublishOptions, Update } from "./publish.js";
@@ -77,8 +78,12 @@ export class Publishing {
     };
     try {
       listen();
-      const headers = typeof token === "function" ? await this.#ask(token) : this.#headers;
-      const response = await this.#send(headers, control.signal);
+      // Neither the caller's token function nor its `fetch` need know of signals.
+      const headers =
+        typeof token === "function"
+          ? await orAborted(this.#ask(token), control.signal)
+          : this.#headers;
+      const response = await orAborted(this.#send(headers, control.signal), control.signal);
       return this.#take(await readAnswer(response, this.#count, listen));
     } catch (thrown) {
       signal?.throwIfAborted();
@@ -116,8 +121,8 @@ export class Publishing {
     }
   }
 
-  #send(headers: Headers, signal: AbortSignal): Promise<Response> {
-    return (this.#options.fetch ?? fetch)(this.#url.href, {
+  async #send(headers: Headers, signal: AbortSignal): Promise<Response> {
+    const response = await (this.#options.fetch ?? fetch)(this.#url.href, {
       method: "POST",
       headers,
       body: this.#body,
@@ -125,6 +130,8 @@ export class Publishing {
       redirect: "manual",
       signal,
     });
+    if (signal.aborted) response.body?.cancel().catch(() => {});
+    return response;
   }
 
   #take(answer: Answer): Again | undefined {

@@ -59,6 +59,9 @@ export async function prepare(
 async function ask<T>(what: string, given: PerAttempt<T>, attempt: Attempt): Promise<T> {
   if (typeof given !== "function") return given;
   try {
+    // Not before the caller has the stream, and not once it is closed.
+    await null;
+    attempt.signal.throwIfAborted();
     return await (given as (attempt: Attempt) => T | Promise<T>)(attempt);
   } catch (cause) {
     throw new End("request", `the ${what} function failed`, { cause });

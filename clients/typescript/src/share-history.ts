@@ -109,8 +109,11 @@ export class History {
     const having = this.#entries.flatMap(({ event }, index) =>
       event.lastEventId === id ? [index + 1] : [],
     );
-    if (having.length === 0 && id === this.#lastEventId) return this.#entries.length;
-    if (having.length === 0 && id === this.#base.lastEventId) return 0;
+    // An event without an id of its own has that of the place before it: there nobody can tell which of the two is meant.
+    if (id === this.#base.lastEventId) having.unshift(0);
+    if (id === this.#lastEventId && having.at(-1) !== this.#entries.length) {
+      having.push(this.#entries.length);
+    }
     return having.length === 1 ? having[0] : undefined;
   }
 

@@ -57,30 +57,32 @@ export class Intake {
     this.move(lastEventId);
   }
 
-  /** Gives an event to the sink, when its turn comes. */
+  /** Gives an event to the sink, when its turn comes; and to the caller what is over then, if that is later. */
   event(event: SourceEvent): Promise<void> | undefined {
     this.#lastEventId = event.lastEventId;
     return this.outbox.add((sink) => sink.event(event), weight(event));
   }
 
   /** The place to resume from has moved without an event. */
-  move(lastEventId: string): void {
+  move(lastEventId: string): Promise<void> | undefined {
     this.history?.moved(lastEventId);
-    if (lastEventId === this.#lastEventId) return;
+    if (lastEventId === this.#lastEventId) return undefined;
     this.#lastEventId = lastEventId;
-    this.outbox.add((sink) => sink.moved(lastEventId));
+    return this.outbox.add((sink) => sink.moved(lastEventId), lastEventId.length);
   }
 
   /** A connection is open: this tab's own for all (`leads`), another's, or its own for itself (`undefined`). */
-  open(opened: Opened, leads: boolean | undefined): void {
+  open(opened: Opened, leads: boolean | undefined): Promise<void> | undefined {
     this.opened = opened;
-    this.outbox.add((sink) => sink.opened(leads === undefined ? opened : { ...opened, leads }));
+    return this.outbox.add((sink) =>
+      sink.opened(leads === undefined ? opened : { ...opened, leads }),
+    );
   }
 
   /** There is no open connection any more, or still none. */
-  fail(error: StreamError, wait: number): void {
+  fail(error: StreamError, wait: number): Promise<void> | undefined {
     this.opened = undefined;
-    this.outbox.add((sink) => sink.failed({ error, wait }));
+    return this.outbox.add((sink) => sink.failed({ error, wait }));
   }
 
   /** The connection that fed this tab is gone, or feeds it no more. */
@@ -94,12 +96,15 @@ export class Intake {
     this.fail(error, 0);
   }
 
-  /** What the connection has told beside events; not the end. */
-  news(news: Exclude<News, { stopped: unknown }>, leads: boolean | undefined): void {
-    if ("opened" in news) this.open(news.opened, leads);
-    else if ("failed" in news) this.fail(received(news.failed), news.wait);
-    else if ("moved" in news) this.move(news.moved);
-    else if ("comment" in news) this.outbox.add((sink) => sink.comment(news.comment));
-    else this.outbox.add((sink) => sink.retry(news.retry));
+  /** What the connection has told beside events; not the end. Gives what an event does. */
+  news(
+    news: Exclude<News, { stopped: unknown }>,
+    leads: boolean | undefined,
+  ): Promise<void> | undefined {
+    if ("opened" in news) return this.open(news.opened, leads);
+    if ("failed" in news) return this.fail(received(news.failed), news.wait);
+    if ("moved" in news) return this.move(news.moved);
+    if ("retry" in news) return this.outbox.add((sink) => sink.retry(news.retry));
+    return this.outbox.add((sink) => sink.comment(news.comment), news.comment.length);
   }
 }

@@ -29,6 +29,10 @@ export async function shareName(
   options: StreamOptions,
 ): Promise<string | StreamError> {
   const { body, fetch, headers, method, share, withCredentials } = options;
+  if (share !== true && typeof share !== "string") {
+    // Types are gone at run time, and a number would be the same key as any other.
+    return new StreamError("`share` is `true` or a text: say `share: String(userId)`", "request");
+  }
   const functions = [url, headers, fetch].some((each) => typeof each === "function");
   const comparable = !functions && withCredentials !== true && (body === undefined || isText(body));
   if (typeof share !== "string" && !comparable) {

@@ -204,7 +204,7 @@ export class SharedSource implements Source {
   /** What another tab's connection has told. */
   #tell(news: News): void {
     if ("stopped" in news) this.#stop(news.stopped && received(news.stopped));
-    else this.#intake.news(news, false);
+    else this.#bound(this.#intake.news(news, false));
   }
 
   #stop(error: StreamError | undefined): void {
@@ -265,8 +265,7 @@ export class SharedSource implements Source {
       return;
     }
     this.#intake.history.add({ seq, term, event });
-    this.#intake.event(event);
-    if (this.#intake.outbox.full) this.#goAlone();
+    this.#bound(this.#intake.event(event));
   }
 
   // Leading.
@@ -357,9 +356,9 @@ export class SharedSource implements Source {
 
   #connect(): void {
     const options = { ...this.#options, lastEventId: this.#intake.lastEventId };
-    const tell = (news: Exclude<News, { stopped: unknown }>): void => {
+    const tell = (news: Exclude<News, { stopped: unknown }>) => {
       this.#pass(news);
-      this.#intake.news(news, this.#role === "leading" || undefined);
+      return this.#bound(this.#intake.news(news, this.#role === "leading" || undefined));
     };
     this.#engine = new Engine(this.#url, options, {
       opened: (opened) => tell({ opened }),
@@ -384,14 +383,17 @@ export class SharedSource implements Source {
   }
 
   #receive(event: SourceEvent): Promise<void> | undefined {
-    // Only a connection of its own may wait for its consumer.
-    if (this.#role !== "leading" || this.#intake.history === undefined)
-      return this.#intake.event(event);
-    const entry = { seq: this.#intake.history.place.seq + 1, term: this.#reign, event };
-    this.#intake.history.add(entry);
-    this.#say({ kind: "event", ...entry });
-    this.#intake.event(event);
-    if (this.#intake.outbox.full) this.#goAlone();
-    return undefined;
+    if (this.#role === "leading" && this.#intake.history !== undefined) {
+      const entry = { seq: this.#intake.history.place.seq + 1, term: this.#reign, event };
+      this.#intake.history.add(entry);
+      this.#say({ kind: "event", ...entry });
+    }
+    return this.#bound(this.#intake.event(event));
+  }
+
+  /** Lets only a connection of its own wait for its consumer. For others too much that waits is the end of sharing. */
+  #bound(taken: Promise<void> | undefined): Promise<void> | undefined {
+    if (this.#intake.outbox.full && this.#role !== "alone") this.#goAlone();
+    return this.#role === "alone" ? taken : undefined;
   }
 }

@@ -10,8 +10,8 @@
  * Rules that both sides keep:
  * - A source begins by itself, and calls its sink never within its own constructor, so that whoever made the stream can
  *   add listeners first.
- * - The sink is called in the order of the stream, one call at a time: while a promise that `event` returned is pending
- *   the source makes no further call, and reads nothing more from the network.
+ * - The sink is called in the order of the stream, one call at a time: while a promise that it returned is pending the
+ *   source tells nothing more of what came, and reads nothing more from the network.
  * - After `close()`, and after `stopped`, the sink is not called any more.
  * - Everything that a sink is given can be cloned (`structuredClone`), but for errors: of a `StreamError` send
  *   `message`, `kind` and `status`, and make another one of them.
@@ -55,11 +55,11 @@ export interface Sink {
    */
   event(event: SourceEvent): void | PromiseLike<void>;
   /** A block without data has moved the place to resume from (the hub's opening and keep-alive do). */
-  moved(lastEventId: string): void;
+  moved(lastEventId: string): void | PromiseLike<void>;
   /** A comment, without its colon and one space. */
-  comment(text: string): void;
+  comment(text: string): void | PromiseLike<void>;
   /** The server's `retry:`, in milliseconds. */
-  retry(ms: number): void;
+  retry(ms: number): void | PromiseLike<void>;
   /** The connection is gone, or did not come about, and there will be another attempt. */
   failed(failure: Failure): void;
   /** `pause()` has given the connection up; the sink is told nothing more of it, and `opened` comes after `resume()`. */

@@ -44,3 +44,8 @@ export type EventOf<Events> = [keyof Events] extends [never]
 export type StreamListener<Events, Type extends keyof StreamEventMap<Events>> =
   | ((event: StreamEventMap<Events>[Type]) => unknown)
   | { handleEvent(event: StreamEventMap<Events>[Type]): unknown };
+
+/** What any `EventTarget` takes, by no name of its own: programs for servers leave the names of the DOM's types out. */
+type Listening = Parameters<EventTarget["addEventListener"]>;
+export type AnyListener = Listening[1];
+export type ListenOptions = Listening[2];

@@ -1,13 +1,16 @@
 /** `Stream`: the two faces of a stream, an `EventSource` and an async iterable. How its events come is the source's affair. */
 
+import type { StreamError } from "./errors.js";
 import { Handoff } from "./handoff.js";
 import type { PerAttempt, StreamOptions } from "./options.js";
 import { absolute } from "./request.js";
 import type { SourceEvent } from "./source.js";
 import { StreamEvent, StreamMessageEvent } from "./stream-event.js";
 import type {
+  AnyListener,
   EventOf,
   FailureEvent,
+  ListenOptions,
   MessageOf,
   OpenEvent,
   StreamEventMap,
@@ -94,10 +97,8 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
 
     this.#closeSource = openSource(given, options, {
       opened: (opened) => {
-        this.#readyState = OPEN;
         if (!this.#url) this.#url = opened.url;
-        tell(onOpen, opened);
-        this.dispatchEvent(Object.assign(new Event("open"), opened));
+        this.#turn(OPEN, "open", opened, onOpen);
       },
       event: (event) =>
         this.#listened || this.#looped
@@ -111,17 +112,15 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
         this.#reconnectionTime = ms;
       },
       failed: (failure) => {
-        this.#readyState = CONNECTING;
-        tell(onError, failure);
-        this.#fail({ ...failure, willRetry: true });
+        this.#turn(CONNECTING, "error", { ...failure, willRetry: true }, onError);
       },
       paused: () => {
         this.#readyState = CONNECTING;
       },
       stopped: (error) => {
-        this.#end(error ? { error } : {});
-        if (error) tell(onError, { error });
-        this.#fail({ error, willRetry: false });
+        this.#end(error && { error });
+        const told = { error: error as StreamError, willRetry: false as const };
+        this.#turn(CLOSED, "error", told, error && onError);
       },
     });
     if (signal) {
@@ -180,23 +179,19 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
   override addEventListener<Type extends keyof StreamEventMap<Events> & string>(
     type: Type,
     listener: StreamListener<Events, Type> | null,
-    options?: boolean | AddEventListenerOptions,
+    options?: ListenOptions,
   ): void;
   override addEventListener(
     type: string,
     listener: ((event: StreamMessageEvent) => unknown) | null,
-    options?: boolean | AddEventListenerOptions,
+    options?: ListenOptions,
   ): void;
   override addEventListener(
     type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | AddEventListenerOptions,
+    listener: AnyListener | null,
+    options?: ListenOptions,
   ): void;
-  override addEventListener(
-    type: string,
-    listener: unknown,
-    options?: boolean | AddEventListenerOptions,
-  ): void {
+  override addEventListener(type: string, listener: unknown, options?: ListenOptions): void {
     super.addEventListener(type, listener as EventListener | null, options);
     this.#listened = true;
     this.#begin();
@@ -204,7 +199,7 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
 
   /** Closes the stream for good. A loop over it ends. No listener is called any more. */
   close(): void {
-    this.#end({});
+    this.#end();
   }
 
   /**
@@ -236,11 +231,14 @@ export class Stream<Events = Record<never, unknown>> extends EventTarget {
     this.#lastEventId = event.lastEventId;
   }
 
-  #fail(failure: Omit<FailureEvent, keyof Event>): void {
-    this.dispatchEvent(Object.assign(new Event("error"), failure));
+  /** Is in another state now, and says so: to the callback, and unless that has closed the stream, to the listeners. */
+  #turn<T>(state: 0 | 1 | 2, type: string, told: T, callback?: (told: T) => void): void {
+    this.#readyState = state;
+    tell(callback, told);
+    if (this.#readyState === state) this.dispatchEvent(Object.assign(new Event(type), told));
   }
 
-  #end(failure: { error?: unknown }): void {
+  #end(failure?: { error: unknown }): void {
     if (this.#readyState === CLOSED) return;
     this.#readyState = CLOSED;
     this.#unlink();
@@ -272,18 +270,14 @@ export interface Stream<Events> {
   removeEventListener<Type extends keyof StreamEventMap<Events> & string>(
     type: Type,
     listener: StreamListener<Events, Type> | null,
-    options?: boolean | EventListenerOptions,
+    options?: ListenOptions,
   ): void;
   removeEventListener(
     type: string,
     listener: ((event: StreamMessageEvent) => unknown) | null,
-    options?: boolean | EventListenerOptions,
+    options?: ListenOptions,
   ): void;
-  removeEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | EventListenerOptions,
-  ): void;
+  removeEventListener(type: string, listener: AnyListener | null, options?: ListenOptions): void;
 }
 
 /** Calls a callback of the caller's, in the order of what is told. What it throws is nobody else's affair. */

@@ -101,6 +101,30 @@ test("functions for URL and headers are asked at every attempt", async (t) => {
   );
 });
 
+test("functions can use the stream from the first time on, and are not asked once it is closed", async (t) => {
+  const server = await serve(t, (response) => stream(response));
+  const source = open(t, () => `${server.url}/?after=${source.lastEventId}`, { lastEventId: "5" });
+  source.onerror = ({ error }) => assert.fail(error);
+  await next(source, "open");
+  assert.equal(server.asked[0]?.url, "/?after=5");
+
+  const ask = () => assert.fail("nobody wants to know");
+  open(t, ask, { headers: ask, signal: AbortSignal.abort() });
+  open(t, server.url, { headers: ask }).close();
+  let asked: () => void = assert.fail;
+  const isAsked = new Promise<void>((resolve) => {
+    asked = resolve;
+  });
+  const url = () => {
+    asked();
+    return server.url;
+  };
+  const closing = open(t, url, { headers: ask });
+  await isAsked;
+  closing.close();
+  await new Promise(setImmediate);
+});
+
 test("a function that fails is a failed attempt, and its error is told", async (t) => {
   const server = await serve(t, (response) => stream(response));
   const thrown = new Error("no session");
@@ -339,6 +363,23 @@ test("close gives the connection up, also of a body that knows no signals", asyn
   await next(source, "open");
   source.close();
   await isCancelled;
+});
+
+test("an answer without a body is a stream that ended, and leaves no timer", async (t) => {
+  const set = t.mock.method(globalThis, "setTimeout");
+  const clear = t.mock.method(globalThis, "clearTimeout");
+  const headers = { "Content-Type": "text/event-stream" };
+  const source = open(t, "http://127.0.0.1:9/", {
+    fetch: async () => new Response(null, { headers }),
+    backoff: { maxAttempts: 1 },
+    connectTimeout: 111_111,
+    idleTimeout: 222_222,
+  });
+  assert.equal((await end(source)).error?.kind, "ended");
+  const cleared = clear.mock.calls.map((call) => call.arguments[0]);
+  for (const { arguments: given, result } of set.mock.calls) {
+    if ([111_111, 222_222].includes(given[1] ?? 0)) assert.ok(cleared.includes(result), `${given}`);
+  }
 });
 
 test("an event larger than maxEventBytes stops it, after those before", async (t) => {

@@ -277,6 +277,27 @@ test("close in a listener keeps back the rest, and nothing is called after it", 
   await new Promise(setImmediate);
 });
 
+test("close in a callback keeps back what listeners would be told", async (t) => {
+  const server = await serve(t, (response) => stream(response).end());
+  for (const callback of ["onOpen", "onError"]) {
+    let told: () => void = assert.fail;
+    const isTold = new Promise<void>((resolve) => {
+      told = resolve;
+    });
+    const source = open(t, server.url, {
+      [callback]: () => {
+        source.close();
+        told();
+      },
+    });
+    const heard: string[] = [];
+    for (const type of ["open", "error"]) source.addEventListener(type, () => heard.push(type));
+    await isTold;
+    await new Promise(setImmediate);
+    assert.deepEqual(heard, callback === "onOpen" ? [] : ["open"]);
+  }
+});
+
 test("close in the error listener makes no other attempt", async (t) => {
   const server = await serve(t, (response) => stream(response).end());
   const source = open(t, server.url);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hubEvent, Stream } from "../src/index.js";
 import { serve, stream } from "./support/serve.js";
-import { AT_ONCE, open } from "./support/watch.js";
+import { AT_ONCE, next, open } from "./support/watch.js";
 
 test("a loop takes every event of every type, over reconnects, until 204", async (t) => {
   const server = await serve(t, (response, _, count) => {
@@ -150,6 +150,18 @@ test("listeners hear what the loop takes", async (t) => {
   source.onmessage = (event) => heard.push(event.data);
   for await (const event of source) if (event.data === "2") break;
   assert.deepEqual(heard, ["1", "2"]);
+});
+
+test("a listener that closes the stream ends a busy loop, too", async (t) => {
+  const server = await serve(t, (response) => stream(response, "data: 1\n\ndata: 2\n\n"));
+  const source = open(t, server.url);
+  source.onmessage = (event) => event.data === "2" && source.close();
+  const taken: string[] = [];
+  for await (const event of source) {
+    taken.push(event.data);
+    while (source.readyState !== source.CLOSED) await next(source, "message");
+  }
+  assert.deepEqual(taken, ["1"]);
 });
 
 test("the data is read as JSON when asked for, and kept as it came", async (t) => {

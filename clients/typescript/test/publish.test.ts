@@ -232,6 +232,21 @@ test("silence for the timeout is a failed attempt; an aborted signal gives up", 
   await assert.rejects(publish(waiting.url, { topic: "a" }, { signal: second.signal }), reason);
 });
 
+test("a token function or a fetch that never comes back is given up like a silent hub", async () => {
+  const never = () => new Promise<never>(() => {});
+  const url = "http://127.0.0.1:9/";
+  const token = () => "t";
+  for (const hanging of [{ token: never }, { token, fetch: never }]) {
+    const options = { ...hanging, timeout: 20, backoff: { base: 0, maxAttempts: 2 } };
+    await assert.rejects(publish(url, { topic: "a" }, options), /nothing came within 20 ms/);
+    const abort = new AbortController();
+    const reason = new Error("enough");
+    setTimeout(() => abort.abort(reason), 20);
+    const signal = abort.signal;
+    await assert.rejects(publish(url, { topic: "a" }, { ...hanging, signal }), reason);
+  }
+});
+
 test("an answer without end is not read without end", async (t) => {
   const server = await serve(t, (response) => {
     response.writeHead(200, JSON_TYPE);

@@ -45,6 +45,22 @@ test("a place is found by its id, if there is one such place", () => {
   assert.deepEqual(numbers(kept, { line: "a", seq: 3, term: 2, lastEventId: "i1" }), [4]);
 });
 
+test("the place before the first event counts, too, where an event has the id of that", () => {
+  const kept = new History({ ...START, lastEventId: "i0" });
+  assert.deepEqual(numbers(kept, { lastEventId: "i0" }), []);
+  const inherited = { type: "message", data: "x", lastEventId: "i0", origin: "http://a" };
+  kept.add({ seq: 1, term: 1, event: inherited });
+  assert.equal(numbers(kept, { lastEventId: "i0" }), undefined);
+  kept.add({ seq: 2, term: 1, event: { ...inherited, lastEventId: "i2" } });
+  assert.deepEqual(numbers(kept, { lastEventId: "i2" }), []);
+  // Back to an id from before: who has it may have seen nothing since, or all.
+  kept.moved("i2");
+  assert.deepEqual(numbers(kept, { lastEventId: "i2" }), []);
+  kept.add({ seq: 3, term: 1, event: { ...inherited, lastEventId: "i3" } });
+  kept.moved("i2");
+  assert.equal(numbers(kept, { lastEventId: "i2" }), undefined);
+});
+
 test("an id that has moved without an event is the end of what is kept", () => {
   const kept = history("i1", "i2");
   kept.moved("i9");

@@ -145,6 +145,44 @@ test("a slow loop holds up nobody else, and gets everything by its own connectio
   await world.hub.until(STREAMS, 1);
 });
 
+test("what is no event waits for a slow loop like events, and not without end", async (t) => {
+  const world = await start(t);
+  // Two events, of which the loop takes one, and then comments of half a million characters for as long as they are read.
+  const flood = `{ share: "alice", fetch: async () => {
+    asked = true;
+    changed();
+    const encoder = new TextEncoder();
+    const events = ["id: 1\\ndata: 1\\n\\n", "id: 2\\ndata: 2\\n\\n"];
+    const comment = encoder.encode(":" + "x".repeat(500_000) + "\\n");
+    const pull = async (controller) => {
+      if (!events.length) await poured;
+      if (pulls > 60) return controller.close();
+      controller.enqueue(events.length ? encoder.encode(events.shift()) : (pulls += 1, comment));
+      // What is held up is not asked for more, and then this is the last time.
+      clearTimeout(resting);
+      resting = setTimeout(() => { rests = pulls > 0; changed(); }, 1_000);
+    };
+    const headers = { "Content-Type": "text/event-stream" };
+    return new Response(new ReadableStream({ pull }, { highWaterMark: 0 }), { headers });
+  } }`;
+  const globals = `void Object.assign(globalThis, {
+    asked: false, pulls: 0, rests: false, resting: undefined, poured: new Promise((pour) => { globalThis.pour = pour; }) })`;
+  const [leader, follower] = [await world.tab(), await world.tab()];
+  for (const tab of [leader, follower]) {
+    await tab.read(globals);
+    await tab.read(`void loop("/hub?topic=feed", ${flood})`);
+    await tab.until("stream.readyState === 1");
+  }
+  assert.deepEqual(await follower.read("asked"), false);
+  await leader.read("pour()");
+  await leader.until("rests");
+  assert.ok((await leader.read<number>("pulls")) < 20);
+  // The other one is to lead then.
+  await follower.read("pour()");
+  await follower.until("asked && rests");
+  assert.ok((await follower.read<number>("pulls")) < 20);
+});
+
 test("tabs of different users, or of different streams, do not share", async (t) => {
   const world = await start(t);
   await world.listeningTabs(2, SHARED);

@@ -2,14 +2,18 @@
 
 import type { TestContext } from "node:test";
 import type { FailureEvent, OpenEvent, StreamMessageEvent } from "../../src/index.js";
-import { Stream, type StreamError, type StreamOptions } from "../../src/index.js";
+import { type PerAttempt, Stream, type StreamError, type StreamOptions } from "../../src/index.js";
 import type { Failure, Opened } from "../../src/source.js";
 
 /** Attempts follow each other at once. */
 export const AT_ONCE = { base: 0 };
 
 /** Opens a stream that is closed when the test ends. */
-export function open(t: TestContext, url: string, options: StreamOptions = {}): Stream {
+export function open(
+  t: TestContext,
+  url: PerAttempt<string | URL>,
+  options: StreamOptions = {},
+): Stream {
   const stream = new Stream(url, { backoff: AT_ONCE, ...options });
   t.after(() => stream.close());
   return stream;
