@@ -45,7 +45,7 @@ async fn each_update_is_a_line_and_each_line_has_its_result_in_order() {
         Update::new("c", "\u{2028}"),
     ];
     let publish = publisher(&server).publish_all(all).with_idempotency_key("k");
-    let refused = "the hub refuses the update: missing_topic: no topic";
+    let refused = r"the hub refuses the update: missing_topic: no\ntopic";
     assert_eq!(results(publish).await, ["#1", refused, "#3"]);
     let request = &server.requests()[0];
     assert_eq!(request.header("content-type"), Some("application/x-ndjson"));
