@@ -49,10 +49,14 @@ impl Refusal {
     }
 }
 
-/// What a server says, as it is kept: not all of it where it is long, and on one line without anything that commands a terminal, for
-/// it ends up in errors and thus in logs.
+/// What a server says, as it is kept: not all of it where it is long, and with its control characters escaped, for it ends up in
+/// errors and thus in logs and on terminals, which some of them command.
 pub(crate) fn said(text: &str) -> String {
-    text.chars().take(MAX_TEXT_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let mut said = String::new();
+    for c in text.chars().take(MAX_TEXT_CHARS) {
+        if c.is_control() { said.extend(c.escape_default()) } else { said.push(c) }
+    }
+    said
 }
 
 /// The reason and the detail in the body of a refusal.

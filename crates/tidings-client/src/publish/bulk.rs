@@ -17,8 +17,8 @@ use super::update::Update;
 /// in, say which key they have.
 const BLOCK_UPDATES: usize = 1_000;
 
-/// How large a request gets before it is sent.
-const ENOUGH_BYTES: usize = 1 << 20;
+/// How large a request gets before it is sent. Proxies often take no more than a mebibyte, and the last update goes beyond.
+const ENOUGH_BYTES: usize = 512 << 10;
 
 /// The results of many updates, one each, in order: the update's id, or why there is none.
 ///

@@ -149,10 +149,11 @@ async fn what_a_refusal_says_is_one_line_that_commands_no_terminal() {
     ] {
         let server = Server::start(vec![answer("404 X", "", body)]).await;
         let told = all_texts(subscribe(server.url("/"))).await;
-        let detail = if body.starts_with('{') { ": a  b" } else { "" };
+        let shown = r"\u{1b}[2J\u{7f}\u{9b}1m ";
+        let detail = if body.starts_with('{') { r": a\r\nb" } else { "" };
         assert_eq!(
             told,
-            [format!("stopped: the server answers 404 Not Found: no [2J  1m more{detail}")]
+            [format!("stopped: the server answers 404 Not Found: no{shown}more{detail}")]
         );
     }
 }

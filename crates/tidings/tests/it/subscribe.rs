@@ -15,13 +15,17 @@ fn no_content() -> String {
 
 #[test]
 fn events_are_printed_as_they_are_and_the_hubs_own_go_to_standard_error() {
-    let events = ":\n\nid: 1\ndata: first\n\nevent: gap\ndata: {\"missed\":3}\n\nevent: price\ndata: two\ndata: lines\n\n";
-    let hub = ScriptedHub::start(vec![stream(events), no_content()]);
+    let gap = r##"{"resumed_after":"#e-4","missed":3}"##;
+    let events = format!(
+        ":\n\nid: 1\ndata: first\n\nevent: gap\ndata: {gap}\n\nevent: gap\ndata: no hub's\n\n\
+         event: price\ndata: two\ndata: lines\n\n"
+    );
+    let hub = ScriptedHub::start(vec![stream(&events), no_content()]);
     let done = run(
         tidings(&["subscribe", "a", "b/{id}", "--url", &hub.url]).env("TIDINGS_TOKEN", "a.b.c")
     );
-    assert_eq!((done.code(), done.out()), (0, "first\ntwo\nlines\n"));
-    assert!(done.err().contains("tidings: gap: {\"missed\":3}\n"), "{}", done.err());
+    assert_eq!((done.code(), done.out()), (0, "first\nno hub's\ntwo\nlines\n"));
+    assert!(done.err().contains(&format!("tidings: gap: {gap}\n")), "{}", done.err());
     let request = hub.request();
     assert_eq!(request.line, "GET /.well-known/mercure?topic=a&topic=b%2F%7Bid%7D HTTP/1.1");
     assert_eq!(request.header("accept"), Some("text/event-stream"));
