@@ -26,7 +26,8 @@ const stream = new Stream(`${URL}?topic=${TOPIC}`, {
   lastEventId: await readFile(FILE, 'utf8').catch(() => 'earliest'),
   signal: stop.signal,
   onOpen: () => console.error('connected'),
-  onError: ({ error, wait }) => console.error(`${error.message}${wait === undefined ? '' : ` (${Math.round(wait)} ms)`}`),
+  // Its message says whether there is another attempt, and when. A stream that the hub ends with 204 is no error: the loop ends.
+  onError: ({ error }) => console.error(error.message),
 });
 
 try {
