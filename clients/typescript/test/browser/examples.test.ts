@@ -87,6 +87,19 @@ test("the page shows the feed in five tabs by one connection, with a token that 
   assert.equal(await hub.metric(STREAMS), 1);
 });
 
+test("the page says what fails, where the hub does not list its origin", async (t) => {
+  const hub = await Hub.start("cors.origins=https://example.com");
+  t.after(() => hub.close());
+  const port = await freePort();
+  const app = App.start("browser-client", { PORT: port, HUB_URL: hub.url, HUB_KEY: KEY });
+  t.after(() => app.end());
+  await app.says(/listening on/);
+  const browser = await Chromium.start();
+  t.after(() => browser.close());
+  const tab = await browser.tab(`http://127.0.0.1:${port}`);
+  await shows(tab, `document.getElementById("error").textContent.includes("; trying again in ")`);
+});
+
 test("the script deals with each order once, in order, over a stop and a start", async (t) => {
   const hub = await Hub.start();
   t.after(() => hub.close());
