@@ -26,7 +26,8 @@ const stream = new Stream(`${URL}?topic=${TOPIC}`, {
   lastEventId: await readFile(FILE, 'utf8').catch(() => 'earliest'),
   signal: stop.signal,
   onOpen: () => console.error('connected'),
-  onError: ({ error, wait }) => console.error(`${error.message}${wait === undefined ? '' : ` (${Math.round(wait)} ms)`}`),
+  // Its message says whether there is another attempt, and when. A stream that the hub ends with 204 is no error: the loop ends.
+  onError: ({ error }) => console.error(error.message),
 });
 
 try {
@@ -57,8 +58,10 @@ async function remember(id) {
 
 async function takeOrders() {
   const goods = ['tea', 'coffee', 'a paper', 'two stamps'];
+  // Another name at each start, so that no two orders look the same.
+  const start = Date.now().toString(36);
   for (let number = 1; !stop.signal.aborted; number += 1) {
-    const data = { number, what: goods[number % goods.length] };
+    const data = { number: `${start}-${number}`, what: goods[number % goods.length] };
     await publish(URL, { topic: TOPIC, data, private: true }, {
       token: () => token({ publish: [TOPIC] }),
       signal: stop.signal,

@@ -95,13 +95,15 @@ export class Engine implements Source {
       if (!end) continue;
       const { final, atOnce, asked = 0, status } = end.facts;
       if (atOnce) this.#refused = status;
-      const wait = atOnce ? 0 : waitFor(Math.max(this.#retry, asked), this.#failures, backoff);
+      const wait = atOnce
+        ? 0
+        : Math.ceil(waitFor(Math.max(this.#retry, asked), this.#failures, backoff));
       if (final || ++this.#failures >= maxAttempts) {
         this.#closed = true;
         this.#sink.stopped(end.error(this.#lastUrl, "the stream has stopped"));
         return;
       }
-      const error = end.error(this.#lastUrl, `trying again in ${Math.ceil(wait)} ms`);
+      const error = end.error(this.#lastUrl, `trying again in ${wait} ms`);
       this.#sink.failed({ error: error as StreamError, wait });
       if (!this.#closed && !this.#paused) await this.#sleep(wait);
     }
