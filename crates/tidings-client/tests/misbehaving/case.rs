@@ -97,6 +97,18 @@ impl Case {
         Duration::from_millis(self.wait_at_least_ms.unwrap_or(0))
     }
 
+    /// Whether the server lets a client wait, for something or for an end: it is the client that gives up.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.does.iter().any(|step| {
+            matches!(
+                step,
+                Step::Pause { .. }
+                    | Step::Plain(Plain::Stall(_))
+                    | Step::Repeat { times: None, .. }
+            )
+        })
+    }
+
     /// Whether the server sends more than a client may keep: such servers are met one by one, so that the memory which
     /// each one costs is seen.
     pub(crate) fn is_large(&self) -> bool {

@@ -62,7 +62,7 @@ fn a_refused_update_exits_with_1_and_gives_the_hubs_reason() {
         ),
         (
             answer("400 Bad Request", "", "Missing \"topic\"\u{1b}[31m\nmore"),
-            "refused: 400 Bad Request: Missing \"topic\" [31m\n",
+            "refused: 400 Bad Request: Missing \"topic\"\\u{1b}[31m\n",
         ),
         // Followed, it would become a GET, which subscribes.
         (answer("302 Found", "Location: /elsewhere\r\n", ""), "refused: 302 Found\n"),
