@@ -19,8 +19,8 @@ use tokio::task::JoinSet;
 use crate::case::Case;
 use crate::memory::Memory;
 
-/// How many servers are met at once. Each meeting is mostly waiting.
-const AT_ONCE: usize = 64;
+/// How many servers are met at once. Each meeting is mostly waiting, but for its beginning: a client with TLS is made.
+const AT_ONCE: usize = 16;
 
 /// What the process may grow to beyond its size before the first meeting, whatever comes: the largest event is 16 MiB, and
 /// a buffer that grows by doubling has twice as much and is moved once more. The servers are in the same process.
