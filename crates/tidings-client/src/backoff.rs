@@ -5,6 +5,8 @@ use std::time::Duration;
 /// The longest wait that a server may ask for. It may ask for any; this is still a stream that comes back.
 pub(crate) const MAX_ASKED: Duration = Duration::from_mins(5);
 
+const NANOS_PER_MILLI: u32 = 1_000_000;
+
 /// How attempts are spread: before each one the client waits for what the server asked for and a random time between zero
 /// and the lesser of `cap` and `base` doubled with each failure ("full jitter"), so that those who lost the same server
 /// do not all come back at once.
@@ -58,11 +60,16 @@ impl Backoff {
     }
 
     /// The wait after so many failures in a row, this one included. `asked` is what the server asked for, `random` is from
-    /// 0 to 1.
+    /// 0 to 1. Whole milliseconds, rounded up: it is printed, and never sooner than asked for.
     pub(crate) fn wait(&self, failures: u32, asked: Duration, random: f64) -> Duration {
         let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
         let most = self.base.saturating_mul(doubled).min(self.cap);
-        asked.min(MAX_ASKED).saturating_add(most.mul_f64(random.clamp(0.0, 1.0)))
+        let wait = asked.min(MAX_ASKED).saturating_add(most.mul_f64(random.clamp(0.0, 1.0)));
+        let over = wait.subsec_nanos() % NANOS_PER_MILLI;
+        if over == 0 {
+            return wait;
+        }
+        wait.saturating_add(Duration::from_nanos(u64::from(NANOS_PER_MILLI - over)))
     }
 
     /// Whether there may be another attempt after so many failures in a row.

@@ -7,10 +7,14 @@ use std::time::Duration;
 use tidings_wire::DecodeError;
 
 use crate::asking::AskFault;
+use crate::causes::write_causes;
 use crate::refusal::Refusal;
 use crate::source::BoxError;
 
 /// What has happened to a subscription, and at which URL.
+///
+/// `{}` prints what has happened; `{:#}` puts its causes behind it, on the same line: "… cannot be reached: … Connection
+/// refused".
 ///
 /// Neither it nor its causes show a password, a query string or a header, save what the caller's own functions put into
 /// their errors.
@@ -47,10 +51,11 @@ impl SubscribeError {
 impl fmt::Display for SubscribeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.url.is_empty() {
-            write!(f, "{}", self.failure)
+            write!(f, "{}", self.failure)?;
         } else {
-            write!(f, "{}: {}", self.url, self.failure)
+            write!(f, "{}: {}", self.url, self.failure)?;
         }
+        if f.alternate() { write_causes(f, self) } else { Ok(()) }
     }
 }
 

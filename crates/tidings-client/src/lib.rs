@@ -6,7 +6,7 @@
 //! while let Some(event) = events.next().await {
 //!     match event {
 //!         Ok(event) => println!("{}: {}", event.last_event_id, event.data),
-//!         Err(error) => eprintln!("no more events: {error}"),
+//!         Err(error) => eprintln!("no more events: {error:#}"),
 //!     }
 //! }
 //! # }
@@ -37,7 +37,7 @@
 //!             _ => println!("{}", event.data),
 //!         },
 //!         Signal::Comment(_) => {}
-//!         Signal::Retrying(retrying) => println!("{}; again in {:?}", retrying.error, retrying.wait),
+//!         Signal::Retrying(retrying) => println!("{:#}; again in {:?}", retrying.error, retrying.wait),
 //!         Signal::Stopped(why) => println!("stopped: {why:?}"),
 //!         _ => {}
 //!     }
@@ -77,6 +77,7 @@ struct Pages;
 mod asking;
 mod attempt;
 mod backoff;
+mod causes;
 mod connection;
 mod event;
 mod events;

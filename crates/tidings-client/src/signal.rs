@@ -40,7 +40,7 @@ pub struct Opened {
 pub struct Retrying {
     /// What has happened.
     pub error: SubscribeError,
-    /// How long the wait before the next attempt is.
+    /// How long the wait before the next attempt is, in whole milliseconds.
     pub wait: Duration,
     /// How many ends and failed attempts there have been since a connection last stayed open for long, this one included.
     pub failures: u32,

@@ -54,8 +54,9 @@ Examples:
   TIDINGS_TOKEN='eyJ...' tidings publish users/1/inbox 'For you' --private
   tidings publish orders 'Order 7' --idempotency-key 7 --url https://example.com
 
-Exits with 0 when the hub has the update, 1 when it refused it, and 2 when it
-could not be asked.";
+Asks once: to try again after a failure is up to you, and with the same
+--idempotency-key safe. Exits with 0 when the hub has the update, 1 when it
+refused it, and 2 when it could not be asked.";
 
 const SUBSCRIBE_EXAMPLES: &str = "\
 Examples:
@@ -67,7 +68,9 @@ Examples:
 On a terminal each event has a head line. Elsewhere its data alone is printed;
 with --json each event is one line: {\"id\":\"...\",\"type\":\"...\",\"data\":\"...\"}.
 What the hub says about the stream itself (gap, refused, expired, drain) goes
-to standard error. Exits with 1 when the hub refuses for good.";
+to standard error. Exits with 0 when the hub says that there is no more, 1 when
+it refuses for good, and 2 when it cannot be asked: no URL, say, or no event
+stream there. While it is away, it is asked again and again.";
 
 const TOKEN_EXAMPLES: &str = "\
 Examples:

@@ -5,10 +5,14 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::asking::AskFault;
+use crate::causes::write_causes;
 use crate::refusal::Refusal;
 use crate::source::BoxError;
 
 /// Why an update is not published, or may not be, and by which hub.
+///
+/// `{}` prints what has happened; `{:#}` puts its causes behind it, on the same line: "… cannot be reached: … Connection
+/// refused".
 ///
 /// Neither it nor its causes show a password, a query string or a header, save what the caller's own functions put into
 /// their errors.
@@ -45,10 +49,11 @@ impl PublishError {
 impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.url.is_empty() {
-            write!(f, "cannot publish: {}", self.failure)
+            write!(f, "cannot publish: {}", self.failure)?;
         } else {
-            write!(f, "cannot publish to {}: {}", self.url, self.failure)
+            write!(f, "cannot publish to {}: {}", self.url, self.failure)?;
         }
+        if f.alternate() { write_causes(f, self) } else { Ok(()) }
     }
 }
 

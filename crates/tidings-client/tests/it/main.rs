@@ -8,6 +8,7 @@
 //! - `silence`: the watchdog, and the time for connecting
 //! - `bounds`: limits, memory, and that nothing is read unasked
 //! - `signals`: who is told what, and that dropping a future loses nothing
+//! - `causes`: what an error says on one line
 //! - `secrets`: what errors and debug output do not show
 //! - `publish`: one update
 //! - `bulk`: many updates
@@ -22,6 +23,7 @@
 mod answers;
 mod bounds;
 mod bulk;
+mod causes;
 mod parsing;
 mod publish;
 mod redirects;

@@ -7,7 +7,7 @@ use http::Method;
 use tidings_client::{Attempt, Subscribe};
 
 use crate::server::{Server, answer, stream};
-use crate::told::{all, all_texts, chain, plain_client, subscribe, text};
+use crate::told::{all, all_texts, plain_client, subscribe, text};
 
 #[tokio::test(start_paused = true)]
 async fn the_request_is_the_one_of_an_event_source_unless_it_is_told_otherwise() {
@@ -93,7 +93,7 @@ async fn a_function_that_fails_has_failed_the_attempt_and_is_asked_again_later()
     assert_eq!(told, expected);
     let tidings_client::Signal::Retrying(retrying) = &signals[0] else { panic!() };
     let said = format!("{}/: the URL or a header could not be had: no token today", server.origin);
-    assert_eq!(chain(&retrying.error), said);
+    assert_eq!(format!("{:#}", retrying.error), said);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,6 @@
 //! Signals as short texts, and clients that fit the tests.
 
-use std::error::Error as _;
-
-use tidings_client::{Events, Retrying, Signal, Subscribe, SubscribeError, http_client};
+use tidings_client::{Events, Retrying, Signal, Subscribe, http_client};
 
 /// An HTTP client that heeds no proxies of the environment and needs no certificates.
 pub(crate) fn plain_client() -> reqwest::Client {
@@ -12,17 +10,6 @@ pub(crate) fn plain_client() -> reqwest::Client {
 /// A subscription with the defaults.
 pub(crate) fn subscribe(url: impl Into<String>) -> Subscribe {
     Subscribe::new(url).with_http_client(plain_client())
-}
-
-/// An error with its causes.
-pub(crate) fn chain(error: &SubscribeError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// A signal as a short text; what is said of errors is without their URL.

@@ -22,6 +22,7 @@ async fn waits(answers: Vec<Answer>, backoff: Backoff) -> Vec<(u128, u32)> {
     for (pair, (wait, _)) in requests.windows(2).zip(&told) {
         let waited = pair[1].at - pair[0].at;
         assert!(waited >= *wait, "{waited:?} instead of {wait:?}");
+        assert_eq!(wait.subsec_nanos() % 1_000_000, 0, "{wait:?} is printed");
     }
     told.into_iter().map(|(wait, failures)| (wait.as_millis(), failures)).collect()
 }
