@@ -89,7 +89,8 @@ impl Subscribe {
         self
     }
 
-    /// Sets a body. It is sent anew at each attempt. Default: none.
+    /// Sets a body. It is sent anew at each attempt, and goes on after a 307 or 308, to another origin, too: put no secret into
+    /// it. Default: none.
     pub fn with_body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = Some(body.into());
         self
