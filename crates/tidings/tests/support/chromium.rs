@@ -35,6 +35,9 @@ const ARGUMENTS: [&str; 9] = [
     "--disable-sync",
 ];
 
+/// How often the driver is started at the most.
+const MAX_STARTS: usize = 5;
+
 /// How long the driver may take to end the browser.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -92,11 +95,13 @@ impl Driver {
         let mut command = Command::new("chromedriver");
         // All that the two leave behind is in the home.
         command.env("HOME", &home.0).env("TMPDIR", &home.0).arg("--port=0");
-        let program = Program::start(&mut command);
-        let port = program.says(START, |line| {
-            line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok()
-        });
-        Self { port, _program: program }
+        for _ in 0..MAX_STARTS {
+            let program = Program::start(&mut command);
+            if let Some(port) = program.says(START, port) {
+                return Self { port, _program: program };
+            }
+        }
+        panic!("chromedriver found its port taken {MAX_STARTS} times");
     }
 
     /// A killed driver would leave the browser running, so it is asked to end both.
@@ -116,6 +121,16 @@ impl Drop for Driver {
         let ended = self.shut_down();
         assert!(ended.is_ok() || thread::panicking(), "the browser may still run: {ended:?}");
     }
+}
+
+/// The port that the driver says it listens on; none where it ends, since another program has the one that it chose: it
+/// takes a free port of IPv6, and then the same one of IPv4.
+fn port(line: &str) -> Option<Option<u16>> {
+    if line.contains("port not available") {
+        return Some(None);
+    }
+    let (_, port) = line.split_once("started successfully on port ")?;
+    port.trim_end_matches('.').parse().ok().map(Some)
 }
 
 /// Chromium's own command for the console's lines.
