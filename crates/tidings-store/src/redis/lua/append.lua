@@ -1,8 +1,7 @@
 -- Appends updates. ARGV: the epoch, the most updates and the most bytes to retain, how many records, the records; how
 -- many groups that are all or none, the first and last place of each; then for each update that is found by something
 -- its place, its key or nothing, its digest, its own id or nothing.
--- The answer: 'ok', the first new seq, and for each
--- that was not appended its place, why, and a seq.
+-- The answer: 'ok', the first new seq, and for each that was not appended its place, why, and a seq.
 local known = call('HMGET', meta, 'epoch', 'end', 'last')
 if known[1] ~= ARGV[1] or call('EXISTS', log) == 0 then
   return { 'lost' }
