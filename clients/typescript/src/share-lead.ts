@@ -60,10 +60,11 @@ export class Lead {
     wish?.release?.();
   }
 
-  /** How many others wait for the lead, frozen ones included. */
+  /** How many others wait for the lead, frozen ones included; infinitely many where the browser does not say. */
   async others(): Promise<number> {
-    const { pending = [] } = await navigator.locks.query();
-    return pending.filter(({ name }) => name === this.#name).length;
+    // It says nothing to a page that is being left.
+    const known = await navigator.locks.query().catch(() => undefined);
+    return known?.pending?.filter(({ name }) => name === this.#name).length ?? Infinity;
   }
 
   async #request(wish: Wish, options: LockOptions): Promise<void> {

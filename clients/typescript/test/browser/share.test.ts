@@ -268,6 +268,19 @@ test("a tab that closes its stream leaves the connection to the others", async (
   await world.hub.until(STREAMS, 0);
 });
 
+// It was a rejection that nobody handled, and a leader that was asked for its right never asked again.
+test("a tab leads also where the browser does not say who else waits", async (t) => {
+  const world = await start(t);
+  const tabs = await world.listeningTabs(3, SHARED);
+  const [leader, next, third] = tabs as [Tab, Tab, Tab];
+  await next.read("navigator.locks.query = () => Promise.reject(new Error('being left'))");
+  await leader.close();
+  await next.until("seen.leads");
+  await world.publish(2);
+  for (const tab of [next, third]) await world.complete(tab);
+  assert.deepEqual(next.console, []);
+});
+
 test("a tab that is behind when its turn comes is given what it lacks", async (t) => {
   const world = await start(t);
   const tabs = await world.listeningTabs(3, SHARED);
