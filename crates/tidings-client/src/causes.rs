@@ -1,20 +1,15 @@
 //! The causes of an error, on the error's own line.
 
 use std::error::Error;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::iter::successors;
 
-/// Writes each cause after a colon. Line ends and other control characters in them are escaped: one line it is.
+use crate::refusal::said;
+
+/// Writes each cause after a colon, as a server's reason is: on one line.
 pub(crate) fn write_causes(f: &mut fmt::Formatter<'_>, error: &dyn Error) -> fmt::Result {
     for cause in successors(error.source(), |&cause| cause.source()) {
-        f.write_str(": ")?;
-        for c in cause.to_string().chars() {
-            if c.is_control() {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                f.write_char(c)?;
-            }
-        }
+        write!(f, ": {}", said(&cause.to_string()))?;
     }
     Ok(())
 }
