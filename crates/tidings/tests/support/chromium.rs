@@ -95,13 +95,14 @@ impl Driver {
         let mut command = Command::new("chromedriver");
         // All that the two leave behind is in the home.
         command.env("HOME", &home.0).env("TMPDIR", &home.0).arg("--port=0");
-        for _ in 0..MAX_STARTS {
+        let started = (0..MAX_STARTS).find_map(|_| {
             let program = Program::start(&mut command);
-            if let Some(port) = program.says(START, port) {
-                return Self { port, _program: program };
+            match program.says(START, start) {
+                Start::On(port) => Some(Self { port, _program: program }),
+                Start::PortTaken => None,
             }
-        }
-        panic!("chromedriver found its port taken {MAX_STARTS} times");
+        });
+        started.unwrap()
     }
 
     /// A killed driver would leave the browser running, so it is asked to end both.
@@ -123,14 +124,19 @@ impl Drop for Driver {
     }
 }
 
-/// The port that the driver says it listens on; none where it ends, since another program has the one that it chose: it
-/// takes a free port of IPv6, and then the same one of IPv4.
-fn port(line: &str) -> Option<Option<u16>> {
+/// What the driver says of its start.
+enum Start {
+    On(u16),
+    /// Another program has the port that it chose: it takes a free port of IPv6, and then the same one of IPv4.
+    PortTaken,
+}
+
+fn start(line: &str) -> Option<Start> {
     if line.contains("port not available") {
-        return Some(None);
+        return Some(Start::PortTaken);
     }
     let (_, port) = line.split_once("started successfully on port ")?;
-    port.trim_end_matches('.').parse().ok().map(Some)
+    port.trim_end_matches('.').parse().ok().map(Start::On)
 }
 
 /// Chromium's own command for the console's lines.
