@@ -4,8 +4,9 @@ use crate::DecodeError;
 
 /// The sizes above which a stream is refused. They bound the decoder's memory.
 ///
-/// Both are 16 MiB by default: three times the largest message of the known client test suites, and
-/// small enough that a hostile stream cannot exhaust a machine.
+/// Both are 16 MiB by default: more than the 14 MB that a client test suite sends to every client
+/// (more, up to 128 MiB, only to those that ask for it), and small enough that a hostile stream
+/// cannot exhaust a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The longest line, in bytes, its end not counted. It holds for every line, also for those
