@@ -26,16 +26,16 @@ const CAPABILITIES = [
   "server-directed-shutdown-request",
 ];
 
-/** The stream that is asked for. */
+/** The stream that is asked for. What is left out may be null: the suite writes the times so. */
 interface Wanted {
   streamUrl: string;
   callbackUrl: string;
-  initialDelayMs?: number;
-  readTimeoutMs?: number;
-  lastEventId?: string;
-  headers?: Record<string, string>;
-  method?: string;
-  body?: string;
+  initialDelayMs?: number | null;
+  readTimeoutMs?: number | null;
+  lastEventId?: string | null;
+  headers?: Record<string, string> | null;
+  method?: string | null;
+  body?: string | null;
 }
 
 type Command = { command: "listen"; listen: { type: string } } | { command: "restart" };
@@ -73,11 +73,11 @@ class Told {
     const { streamUrl, initialDelayMs, readTimeoutMs, headers, method, body } = this.#wanted;
     const stream = new Stream(streamUrl, {
       lastEventId,
-      ...(initialDelayMs !== undefined && { backoff: { base: initialDelayMs } }),
-      ...(readTimeoutMs !== undefined && { idleTimeout: readTimeoutMs }),
+      ...(given(initialDelayMs) && { backoff: { base: initialDelayMs } }),
+      ...(given(readTimeoutMs) && { idleTimeout: readTimeoutMs }),
       ...(headers && { headers }),
       ...(method && { method }),
-      ...(body !== undefined && { body }),
+      ...(given(body) && { body }),
       onComment: (comment) => this.#tell({ kind: "comment", comment }),
       // The protocol's text calls it `comment`, its suite `error`.
       onError: ({ error: { message } }) =>
@@ -101,6 +101,10 @@ class Told {
   }
 }
 
+function given<T>(value: T | null | undefined): value is T {
+  return value !== undefined && value !== null;
+}
+
 const streams = new Map<string, Told>();
 let opened = 0;
 
@@ -116,8 +120,10 @@ async function answer(request: IncomingMessage): Promise<[number, unknown?, stri
         setImmediate(() => process.exit());
         return [204];
       case "POST": {
+        const wanted = JSON.parse(body) as Wanted;
+        if (!URL.canParse(wanted.callbackUrl)) return [400];
         const path = `/streams/${++opened}`;
-        streams.set(path, new Told(JSON.parse(body) as Wanted));
+        streams.set(path, new Told(wanted));
         return [201, undefined, path];
       }
     }
@@ -131,9 +137,16 @@ async function answer(request: IncomingMessage): Promise<[number, unknown?, stri
     return [204];
   }
   const command = JSON.parse(body) as Command;
-  if (command.command === "listen") stream.listen(command.listen.type);
-  else stream.restart();
-  return [202];
+  switch (command.command) {
+    case "listen":
+      stream.listen(command.listen.type);
+      return [202];
+    case "restart":
+      stream.restart();
+      return [202];
+    default:
+      return [400];
+  }
 }
 
 const server = createServer(async (request, response) => {

@@ -7,8 +7,8 @@ use tokio::task::JoinSet;
 
 use crate::stage::Stage;
 
-/// How long the server waits between chunks, so that they arrive as such.
-const BETWEEN: Duration = Duration::from_millis(5);
+/// How long the server waits between chunks, so that they arrive as such. LaunchDarkly's suite waits no longer.
+const BETWEEN: Duration = Duration::from_millis(20);
 
 /// A case.
 #[derive(Debug, Clone)]

@@ -1,31 +1,8 @@
 //! What is asked for, and what is made of answers that are no stream.
 
-use std::collections::BTreeSet;
+use serde_json::json;
 
-use serde_json::{Value, json};
-
-use crate::stage::{Stage, service};
-
-#[tokio::test]
-async fn the_service_leaves_out_nothing_that_the_contract_knows() {
-    let text = reqwest::get(service().await).await.unwrap().text().await.unwrap();
-    let about: Value = serde_json::from_str(&text).unwrap();
-    let found = about["capabilities"].as_array().unwrap();
-    let found: BTreeSet<&str> = found.iter().map(|it| it.as_str().unwrap()).collect();
-    let known = [
-        "bom",
-        "comments",
-        "headers",
-        "last-event-id",
-        "post",
-        "read-timeout",
-        "report",
-        "restart",
-        "server-directed-shutdown-request",
-    ];
-    let missing: Vec<&str> = known.into_iter().filter(|it| !found.contains(it)).collect();
-    assert!(missing.is_empty(), "missing: {missing:?}");
-}
+use crate::stage::Stage;
 
 #[tokio::test]
 async fn a_request_says_what_it_wants() {
@@ -134,12 +111,7 @@ async fn a_redirect_to_nowhere_is_an_error(status: u16) {
     for headers in nowhere {
         let mut stage = Stage::new().await;
         stage.start(json!({})).await;
-        let error = loop {
-            match stage.request_or_message().await {
-                Ok(asked) => asked.answer(status, headers),
-                Err(message) => break message,
-            }
-        };
+        let error = stage.message_while(status, headers).await;
         assert_eq!(error["kind"], "error", "{error}");
         assert!(error["error"].as_str().is_some_and(|text| !text.is_empty()), "{error}");
         stage.close(None).await;

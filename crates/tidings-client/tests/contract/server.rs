@@ -42,6 +42,7 @@ impl Asked {
         let (send, receive) = mpsc::channel(16);
         let answer = Response::builder()
             .header("content-type", "text/event-stream; charset=utf-8")
+            .header("cache-control", "no-cache, no-store, must-revalidate")
             .body(Chunks(receive).boxed());
         // The client may have gone away.
         drop(self.answer.send(answer.unwrap()));
@@ -59,6 +60,18 @@ impl Asked {
     }
 }
 
+/// How a server leaves a stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Leave {
+    /// In the middle: the connection breaks.
+    Abruptly,
+    /// As one that has said everything: the answer ends.
+    Duly,
+}
+
+/// Both ways. A client comes back from either.
+pub(crate) const BOTH_WAYS: [Leave; 2] = [Leave::Abruptly, Leave::Duly];
+
 /// A stream that a client reads. Dropped, it ends.
 pub(crate) struct Stream(mpsc::Sender<Option<Bytes>>);
 
@@ -68,9 +81,11 @@ impl Stream {
         self.0.send(Some(chunk.into())).await.expect("the client reads");
     }
 
-    /// Breaks the connection off in the middle.
-    pub(crate) async fn break_off(self) {
-        self.0.send(None).await.expect("the client reads");
+    /// Leaves the client.
+    pub(crate) async fn leave(self, how: Leave) {
+        if let Leave::Abruptly = how {
+            self.0.send(None).await.expect("the client reads");
+        }
     }
 
     /// Waits until the client has gone away.

@@ -37,7 +37,7 @@ const CAPABILITIES: &[&str] = &[
     "server-directed-shutdown-request",
 ];
 
-/// The stream that is asked for.
+/// The stream that is asked for. What is left out may be null.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wanted {
@@ -45,12 +45,9 @@ struct Wanted {
     callback_url: String,
     initial_delay_ms: Option<u64>,
     read_timeout_ms: Option<u64>,
-    #[serde(default)]
-    last_event_id: String,
-    #[serde(default)]
-    headers: HashMap<String, String>,
-    #[serde(default)]
-    method: String,
+    last_event_id: Option<String>,
+    headers: Option<HashMap<String, String>>,
+    method: Option<String>,
     body: Option<String>,
 }
 
@@ -159,8 +156,10 @@ fn status(status: StatusCode) -> Response<Full<Bytes>> {
 
 /// `None` if the method is none.
 fn subscribe(wanted: &Wanted) -> Option<Subscribe> {
-    let mut subscribe =
-        Subscribe::new(&wanted.stream_url).with_last_event_id(&wanted.last_event_id);
+    let mut subscribe = Subscribe::new(&wanted.stream_url);
+    if let Some(id) = &wanted.last_event_id {
+        subscribe = subscribe.with_last_event_id(id);
+    }
     if let Some(delay) = wanted.initial_delay_ms {
         let base = Duration::from_millis(delay);
         subscribe = subscribe.with_backoff(Backoff::default().with_base(base));
@@ -168,11 +167,11 @@ fn subscribe(wanted: &Wanted) -> Option<Subscribe> {
     if let Some(time) = wanted.read_timeout_ms {
         subscribe = subscribe.with_idle_timeout(Duration::from_millis(time));
     }
-    for (name, value) in &wanted.headers {
+    for (name, value) in wanted.headers.iter().flatten() {
         subscribe = subscribe.with_header(name, value);
     }
-    if !wanted.method.is_empty() {
-        subscribe = subscribe.with_method(Method::from_bytes(wanted.method.as_bytes()).ok()?);
+    if let Some(method) = &wanted.method {
+        subscribe = subscribe.with_method(Method::from_bytes(method.as_bytes()).ok()?);
     }
     if let Some(body) = &wanted.body {
         subscribe = subscribe.with_body(body.clone());
