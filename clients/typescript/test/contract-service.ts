@@ -19,12 +19,16 @@ const CAPABILITIES = [
   "event-type-listeners",
   "headers",
   "last-event-id",
+  "payload-size-stress-testable",
   "post",
   "read-timeout",
   "report",
   "restart",
   "server-directed-shutdown-request",
 ];
+
+/** How large an event may be: twice the largest that the suite sends. */
+const MAX_EVENT_BYTES = 2 ** 28;
 
 /** The stream that is asked for. What is left out may be null: the suite writes the times so. */
 interface Wanted {
@@ -73,6 +77,7 @@ class Told {
     const { streamUrl, initialDelayMs, readTimeoutMs, headers, method, body } = this.#wanted;
     const stream = new Stream(streamUrl, {
       lastEventId,
+      maxEventBytes: MAX_EVENT_BYTES,
       ...(given(initialDelayMs) && { backoff: { base: initialDelayMs } }),
       ...(given(readTimeoutMs) && { idleTimeout: readTimeoutMs }),
       ...(headers && { headers }),

@@ -2,7 +2,8 @@
 //! `TIDINGS_CONTRACT_SERVICE`, which may be written in any language.
 //!
 //! The cases say what LaunchDarkly's `sse-contract-tests` ask for, in this project's own words, so that they hold where that
-//! suite cannot be had; `cargo xtask contract` runs both. Each test of its 2.31.1 has a case here that expects as much or more.
+//! suite cannot be had; `cargo xtask contract` runs both. Each of its tests, of its 2.31.1 and of the payload sizes that it got
+//! later, has a case here that expects as much or more.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

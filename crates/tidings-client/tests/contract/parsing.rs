@@ -1,8 +1,12 @@
 //! What comes of the bytes: fields, events, marks of the encoding, comments, line ends.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use crate::cases::{Case, play};
+use crate::stage::{Stage, other_service};
 
 const BOM: &str = "\u{feff}";
 
@@ -147,4 +151,23 @@ async fn lines_end_with_lf_crlf_or_cr() {
     }
     assert_eq!(cases.len(), 55);
     play(cases).await;
+}
+
+/// Sizes at which some buffer on the way is not quite full, full, and too small by a byte. One that waits to be filled
+/// holds the event back for as long as nothing else comes.
+#[tokio::test]
+async fn an_event_comes_at_once_whatever_its_size() {
+    // The suite goes up to 128 MiB. Unless a contract is asked for, that is 20 seconds for little more than for 16 MiB.
+    let most = if other_service().is_some() { 27 } else { 24 };
+    let powers = (0..=most).map(|power| 1_usize << power);
+    let sizes: BTreeSet<usize> = powers.flat_map(|size| [size - 1, size, size + 1]).collect();
+    for size in sizes.into_iter().filter(|&size| size > 0) {
+        let (mut stage, stream) = Stage::open().await;
+        let data = "x".repeat(size);
+        stream.send(format!("data: {data}\n\n")).await;
+        // As the suite does: time for the large ones, at 2 MiB a second.
+        stage.be_patient(Duration::from_secs(10) + Duration::from_secs(size as u64) / (2 << 20));
+        stage.expect("message", &data, "").await;
+        stage.close(Some(stream)).await;
+    }
 }

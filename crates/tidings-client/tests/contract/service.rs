@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tidings_client::{Backoff, Event, Events, Signal, Subscribe};
+use tidings_client::{Backoff, Event, Events, Limits, Signal, Subscribe};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
@@ -30,12 +30,16 @@ const CAPABILITIES: &[&str] = &[
     "event-type-listeners",
     "headers",
     "last-event-id",
+    "payload-size-stress-testable",
     "post",
     "read-timeout",
     "report",
     "restart",
     "server-directed-shutdown-request",
 ];
+
+/// How large an event may be: twice the largest that the suite sends.
+const LIMITS: Limits = Limits { max_line_bytes: 256 << 20, max_event_bytes: 256 << 20 };
 
 /// The stream that is asked for. What is left out may be null.
 #[derive(Deserialize)]
@@ -156,7 +160,7 @@ fn status(status: StatusCode) -> Response<Full<Bytes>> {
 
 /// `None` if the method is none.
 fn subscribe(wanted: &Wanted) -> Option<Subscribe> {
-    let mut subscribe = Subscribe::new(&wanted.stream_url);
+    let mut subscribe = Subscribe::new(&wanted.stream_url).with_limits(LIMITS);
     if let Some(id) = &wanted.last_event_id {
         subscribe = subscribe.with_last_event_id(id);
     }

@@ -23,9 +23,14 @@ const NULL_IF_LEFT_OUT: [&str; 2] = ["initialDelayMs", "readTimeoutMs"];
 /// This crate's own service, once it is started. It has a thread for itself, since each test ends its runtime.
 static OWN: OnceCell<String> = OnceCell::const_new();
 
+/// The URL of another test service than our own, if that is to be asked.
+pub(crate) fn other_service() -> Option<String> {
+    std::env::var("TIDINGS_CONTRACT_SERVICE").ok()
+}
+
 /// The URL of the test service.
 pub(crate) async fn service() -> String {
-    if let Ok(url) = std::env::var("TIDINGS_CONTRACT_SERVICE") {
+    if let Some(url) = other_service() {
         return url.trim_end_matches('/').to_owned();
     }
     OWN.get_or_init(start_service).await.clone()
@@ -53,13 +58,16 @@ pub(crate) struct Stage {
     http: Client,
     /// The client's URL at the service.
     client: Option<String>,
+    /// How long a message may take.
+    patience: Duration,
 }
 
 impl Stage {
     pub(crate) async fn new() -> Self {
         let (server, requests, callbacks) = Server::start().await;
         let service = service().await;
-        Self { server, requests, callbacks, service, http: Client::new(), client: None }
+        let (http, client, patience) = (Client::new(), None, PATIENCE);
+        Self { server, requests, callbacks, service, http, client, patience }
     }
 
     /// A stage with a client that has opened its stream.
@@ -103,6 +111,11 @@ impl Stage {
         self.client.as_ref().unwrap()
     }
 
+    /// Messages may take this long from here on.
+    pub(crate) fn be_patient(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
     /// Says that events of this type are to be told, too.
     pub(crate) async fn listen(&self, event_type: &str) {
         self.command(json!({ "command": "listen", "listen": { "type": event_type } })).await;
@@ -115,7 +128,7 @@ impl Stage {
 
     /// The next message of the service.
     pub(crate) async fn message(&mut self) -> Value {
-        timeout(PATIENCE, self.callbacks.recv()).await.expect("a message").unwrap()
+        timeout(self.patience, self.callbacks.recv()).await.expect("a message").unwrap()
     }
 
     /// The next message, while each request gets this answer, however many there are.
@@ -128,7 +141,7 @@ impl Stage {
                 }
             }
         };
-        timeout(PATIENCE, message).await.expect("a message")
+        timeout(self.patience, message).await.expect("a message")
     }
 
     /// The next message is this event.
