@@ -28,6 +28,9 @@ const SHORT: Duration = Duration::from_millis(10);
 /// How long the writer waits at the most for more to write, when there is some.
 const LINGER: Duration = Duration::from_millis(1);
 
+/// What a commit may write beside its updates, about, in bytes.
+const COMMIT_BYTES: u64 = 64 * 1024;
+
 /// How long after the write-ahead log could not be begun anew that is tried again.
 const BOUND_AGAIN: Duration = Duration::from_secs(5);
 
@@ -42,6 +45,8 @@ pub(super) struct Writer {
     marks: Marks,
     /// Whether the last transaction failed.
     is_failing: bool,
+    /// About how much was written since the length of the write-ahead log was looked at, in bytes.
+    unlooked: u64,
     /// When the write-ahead log may be begun anew again, where somebody was in the way.
     bound_after: Option<Instant>,
     /// Whoever comes next may open the log when all this is done.
@@ -75,6 +80,7 @@ impl Writer {
             kept,
             marks,
             is_failing: false,
+            unlooked: 0,
             bound_after: None,
             directory,
         }
@@ -180,6 +186,8 @@ impl Writer {
         let new = new_entries(&calls, &done.plan.results);
         done.moved.note(&mut recent, first, new.map(|ready| ready.marks.as_slice()));
         drop(recent);
+        let bytes: usize = calls.iter().map(|call| call.bytes).sum();
+        self.unlooked += COMMIT_BYTES + bytes as u64;
         // What the calls have brought is freed when everybody knows.
         let mut brought = Vec::with_capacity(calls.len());
         for (Call { done, entries, .. }, results) in calls.into_iter().zip(done.plan.results) {
@@ -259,13 +267,17 @@ impl Writer {
     }
 
     /// Begins the write-ahead log anew when it has become too long: readers that come one after another can keep SQLite from
-    /// doing so by itself.
+    /// doing so by itself. It is not looked at after each commit: once a file's times were read, Linux changes them with the
+    /// next write, and has them to sync, too.
     /// Who reads the file with another program may be in the way: nobody waits for that.
     fn bound_wal(&mut self) {
-        if self.bound_after.is_some_and(|after| Instant::now() < after) {
+        let bytes = wal_bytes(&self.config.retention);
+        if self.unlooked < bytes / 4 || self.bound_after.is_some_and(|after| Instant::now() < after)
+        {
             return;
         }
-        let limit = 2 * wal_bytes(&self.config.retention);
+        self.unlooked = 0;
+        let limit = 2 * bytes;
         let wal = self.directory.path.join("log.sqlite-wal");
         if fs::metadata(wal).is_ok_and(|wal| wal.len() > limit)
             && let Some(connection) = &self.connection
