@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const APPLICATION: i64 = 0x5464_6e67;
 
 /// The version of the tables.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 
 /// How much of the file the writer keeps in memory, in KiB.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
@@ -28,7 +28,7 @@ const READER_CACHE_KIB: i64 = 2 * 1024;
 
 const TABLES: &str = "
     CREATE TABLE blocks (first INTEGER PRIMARY KEY, record BLOB NOT NULL);
-    CREATE TABLE marks (mark INTEGER, seq INTEGER, PRIMARY KEY (mark, seq)) WITHOUT ROWID;
+    CREATE TABLE marks (mark INTEGER, last INTEGER, others BLOB, PRIMARY KEY (mark, last)) WITHOUT ROWID;
     CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 ";
 
@@ -146,6 +146,7 @@ fn begin(connection: &mut Connection, file: &Path) -> Result<(), OpenError> {
     }
     put(&transaction, "oldest", 1).map_err(failed)?;
     put(&transaction, "indexed", 1).map_err(failed)?;
+    put(&transaction, "turned", 1).map_err(failed)?;
     transaction.commit().map_err(failed)
 }
 

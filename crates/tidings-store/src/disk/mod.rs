@@ -24,6 +24,7 @@ mod follower;
 mod found;
 mod marks;
 mod plan;
+mod postings;
 mod queue;
 mod reader;
 mod recent;

@@ -2,10 +2,12 @@
 //!
 //! A mark has its place among all marks, and so each of an update's marks belongs to another page of the file. Written with
 //! its update, each would cost a page; so the newest are kept here, and go into the file some ten thousand at a time in
-//! their order, when neighbours share a page. What is here only is made again from the updates when the log is opened.
+//! their order, when neighbours share a page and updates with the same mark a row. What is here only is made again from the
+//! updates when the log is opened.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 
+use super::postings::{Postings, within};
 use crate::mark::Mark;
 
 /// How many marks are collected before they go into the file. More make fewer pages to write, and more to make again when
@@ -16,10 +18,12 @@ const ENOUGH: usize = 32_768;
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     /// Those of updates since `since`.
-    filling: BTreeSet<(Mark, u64)>,
+    filling: HashMap<Mark, Vec<u64>>,
+    /// How many they are.
+    filled: usize,
     since: u64,
     /// Those that were collected before, in order: on their way into the file.
-    moving: Vec<(Mark, u64)>,
+    moving: Vec<Postings>,
     /// How many of these are there.
     moved: usize,
 }
@@ -30,33 +34,48 @@ impl Recent {
         Self { since: seq, ..Self::default() }
     }
 
-    /// The next marks to go into the file: twice as many as come in, so that they are all there in time.
-    pub(super) fn next_to_move(&self, coming: usize) -> &[(Mark, u64)] {
+    /// The next rows to go into the file: with twice as many marks as come in, so that they are all there in time.
+    pub(super) fn next_to_move(&self, coming: usize) -> &[Postings] {
         let rest = self.moving.get(self.moved..).unwrap_or_default();
-        rest.get(..coming.saturating_mul(2)).unwrap_or(rest)
+        let (mut count, mut marks) = (0, 0);
+        while let Some(row) = rest.get(count)
+            && marks < coming.saturating_mul(2)
+        {
+            marks += row.len();
+            count += 1;
+        }
+        rest.get(..count).unwrap_or_default()
     }
 
     /// Whether all that was on its way is in the file and there is enough for the next time: the seq before which every
     /// update's marks are in the file then.
     pub(super) fn is_due(&self) -> Option<u64> {
-        (self.moved == self.moving.len() && self.filling.len() >= ENOUGH).then_some(self.since)
+        (self.moved == self.moving.len() && self.filled >= ENOUGH).then_some(self.since)
     }
 
-    /// Notes that so many are in the file.
+    /// Notes that so many rows are in the file.
     pub(super) fn have_moved(&mut self, count: usize) {
         self.moved += count;
     }
 
     /// Begins to move what was collected. What is added from now on is of updates from this seq on.
     pub(super) fn turn(&mut self, next: u64) {
-        self.moving = std::mem::take(&mut self.filling).into_iter().collect();
-        self.moved = 0;
-        self.since = next;
+        let mut filled: Vec<_> = std::mem::take(&mut self.filling).into_iter().collect();
+        filled.sort_unstable_by_key(|(mark, _)| *mark);
+        self.moving = filled.iter().flat_map(|(mark, seqs)| Postings::rows(*mark, seqs)).collect();
+        (self.filled, self.moved, self.since) = (0, 0, next);
     }
 
-    /// Adds an update's marks.
+    /// Adds an update's marks. It is newer than all others.
     pub(super) fn add(&mut self, marks: &[Mark], seq: u64) {
-        self.filling.extend(marks.iter().map(|mark| (*mark, seq)));
+        for mark in marks {
+            let seqs = self.filling.entry(*mark).or_default();
+            // A topic may be named twice.
+            if seqs.last() != Some(&seq) {
+                seqs.push(seq);
+                self.filled += 1;
+            }
+        }
     }
 
     /// The first updates with a mark from one seq until another, in order.
@@ -69,30 +88,38 @@ impl Recent {
         out: &mut Vec<u64>,
     ) {
         if from < until {
-            let moving = self.moved_range(mark, from, until).iter().take(limit);
-            let filling = self.filling.range((mark, from)..(mark, until)).take(limit);
-            out.extend(moving.chain(filling).map(|(_, seq)| *seq));
+            let moving = self.moving(mark, from).iter().flat_map(|row| row.within(from, until));
+            out.extend(moving.take(limit));
+            out.extend(within(self.filling(mark), from, until).iter().take(limit));
         }
     }
 
     /// The last updates with a mark from a seq on, in order.
     pub(super) fn last(&self, mark: Mark, from: u64, limit: usize) -> Vec<u64> {
-        let filling = self.filling.range((mark, from)..=(mark, u64::MAX)).rev().take(limit);
-        let moving = self.moved_range(mark, from, u64::MAX).iter().rev().take(limit);
-        let mut seqs: Vec<u64> = filling.chain(moving).take(limit).map(|(_, seq)| *seq).collect();
+        let filling = within(self.filling(mark), from, u64::MAX).iter().rev();
+        let moving = self.moving(mark, from).iter().rev();
+        let moving = moving.flat_map(|row| row.within(from, u64::MAX).iter().rev());
+        let mut seqs: Vec<u64> = filling.chain(moving).take(limit).copied().collect();
         seqs.reverse();
         seqs
     }
 
-    fn moved_range(&self, mark: Mark, from: u64, until: u64) -> &[(Mark, u64)] {
-        let first = self.moving.partition_point(|place| *place < (mark, from));
-        let end = self.moving.partition_point(|place| *place < (mark, until));
+    fn filling(&self, mark: Mark) -> &[u64] {
+        self.filling.get(&mark).map_or(&[], Vec::as_slice)
+    }
+
+    /// The rows of a mark in which there may be updates from a seq on.
+    fn moving(&self, mark: Mark, from: u64) -> &[Postings] {
+        let first = self.moving.partition_point(|row| (row.mark, row.last()) < (mark, from));
+        let end = self.moving.partition_point(|row| row.mark <= mark);
         self.moving.get(first..end).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -108,7 +135,10 @@ mod tests {
             }
             let next = recent.next_to_move(1).to_vec();
             recent.have_moved(next.len());
-            moved.extend(next);
+            moved.extend(
+                next.iter()
+                    .flat_map(|row| row.within(0, u64::MAX).iter().map(|seq| (row.mark, *seq))),
+            );
             recent.add(&[seq % 7], seq);
             let mut found = Vec::new();
             recent.first(seq % 7, seq.saturating_sub(70), seq + 1, 100, &mut found);

@@ -168,8 +168,9 @@ impl Writer {
             return Ok(Done { plan, kept, marks, moved: Moved::default() });
         }
         kept.forget(&transaction, &self.config.retention, plan.new as u64)?;
-        let moved = Marks::fill(&transaction, &self.shared.recent, coming_marks, kept.oldest)?;
-        marks.sweep(&transaction, kept.oldest, coming_marks, swept_at_least)?;
+        let (oldest, first) = (kept.oldest, self.kept.next);
+        let moved = Marks::fill(&transaction, &self.shared.recent, coming_marks, oldest, first)?;
+        marks.sweep(&transaction, oldest, moved.count, swept_at_least)?;
         kept.bytes = file::used_bytes(&transaction, false)?;
         transaction.commit()?;
         Ok(Done { plan, kept, marks, moved })
@@ -332,11 +333,18 @@ pub(super) fn recent(
 ) -> rusqlite::Result<Recent> {
     let Kept { oldest, next, .. } = *kept;
     let since = file::number(connection, "indexed")?.max(oldest);
+    let turned = file::number(connection, "turned")?.max(since);
     let mut recent = Recent::since(since);
-    blocks::each(connection, since, next, |seq, entry| {
-        recent.add(&marks_of(marker, &entry.update), seq);
-        true
-    })?;
+    let add = |recent: &mut Recent, from, until| {
+        blocks::each(connection, from, until, |seq, entry| {
+            recent.add(&marks_of(marker, &entry.update), seq);
+            true
+        })
+    };
+    add(&mut recent, since, turned)?;
+    // As before the log was closed: the same updates share a row.
+    recent.turn(turned);
+    add(&mut recent, turned, next)?;
     Ok(recent)
 }
 

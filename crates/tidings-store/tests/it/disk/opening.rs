@@ -98,9 +98,9 @@ fn a_newer_log_is_left_to_the_newer_program() {
     let dir = TempDir::new().unwrap();
     drop(open(dir.path()).unwrap());
     let edit = rusqlite::Connection::open(dir.path().join("log.sqlite")).unwrap();
-    edit.pragma_update(None, "user_version", 3).unwrap();
+    edit.pragma_update(None, "user_version", 4).unwrap();
     drop(edit);
     let error = refusal(dir.path());
-    assert!(matches!(error, OpenError::Newer { version: 3, known: 2, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { version: 4, known: 3, .. }), "{error:?}");
     assert!(error.to_string().contains("run the newer Tidings"), "{error}");
 }

@@ -94,6 +94,51 @@ async fn every_update_is_found_by_its_topic_wherever_the_log_was_left() {
     }
 }
 
+/// Many updates about a topic share a row of what they are found by. Left in the middle of writing them, with the oldest
+/// forgotten meanwhile, a log must write the same rows again: of two that overlap a page would have updates twice, or miss
+/// some.
+#[tokio::test]
+async fn updates_that_share_a_row_are_in_one_row_wherever_the_log_was_left() {
+    const PART: u64 = 11_000;
+    let dir = TempDir::new().unwrap();
+    let retention = Retention { max_updates: Some(30_000), ..ROOMY };
+    let config = DiskConfig { retention, durability: Durability::Process };
+    let topics = ["a", "b", "c"];
+    let about = |topic: usize, oldest: u64, next: u64| -> Vec<u64> {
+        (oldest..next).filter(|seq| seq % 7 % 3 == topic as u64).collect()
+    };
+    let mut most_in_a_row = 0;
+    for part in 0..14 {
+        let log: Arc<dyn Log> = Arc::new(DiskLog::open(dir.path(), config).unwrap());
+        let first = 1 + part * PART;
+        let next = first + PART;
+        let entry = |seq: u64| plain(topics[usize::try_from(seq % 7 % 3).unwrap()], "x");
+        for seqs in (first..next).collect::<Vec<_>>().chunks(700) {
+            append_all(&log, seqs.iter().map(|seq| entry(*seq)).collect()).await;
+        }
+        let oldest = log.bounds().await.unwrap().oldest;
+        for (place, topic) in topics.iter().enumerate() {
+            let found = read(&log, wanted(oldest, next, Some(&[topic]))).await;
+            assert_eq!(seqs(&found), about(place, oldest, next), "{topic} until {next}");
+        }
+        drop(log);
+        let file = rusqlite::Connection::open(dir.path().join("log.sqlite")).unwrap();
+        let mut rows =
+            file.prepare("SELECT mark, last, others FROM marks ORDER BY mark, last").unwrap();
+        let mut rows = rows.query([]).unwrap();
+        let mut before = (i64::MIN, 0);
+        while let Some(row) = rows.next().unwrap() {
+            let (mark, last): (i64, u64) = (row.get(0).unwrap(), row.get(1).unwrap());
+            let others: Vec<u8> = row.get(2).unwrap();
+            let farthest = others.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
+            assert!((mark, last - u64::from(farthest)) > before, "two rows of {mark} have {last}");
+            before = (mark, last);
+            most_in_a_row = most_in_a_row.max(others.len() / 4);
+        }
+    }
+    assert_eq!(most_in_a_row, 512);
+}
+
 /// A log that is opened with a lower limit forgets what is too much, and says so at once.
 #[tokio::test]
 async fn a_lower_limit_holds_from_the_next_start_on() {
