@@ -11,7 +11,6 @@ use super::file;
 /// A directory that this process alone uses for as long as it has this.
 #[derive(Debug)]
 pub(super) struct Directory {
-    pub(super) path: PathBuf,
     /// Where the updates are.
     pub(super) file: PathBuf,
     /// Locked. The system lets go of it when the process ends, however it ends.
@@ -46,7 +45,7 @@ impl Directory {
                 named_in.sync_all().map_err(failed)?;
             }
         }
-        Ok(Self { path, file, _lock: lock })
+        Ok(Self { file, _lock: lock })
     }
 }
 

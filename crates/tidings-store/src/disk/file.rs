@@ -26,9 +26,11 @@ const WRITER_CACHE_KIB: i64 = 16 * 1024;
 /// How much of the file each reader keeps in memory, in KiB.
 const READER_CACHE_KIB: i64 = 2 * 1024;
 
-const TABLES: &str = "
+pub(super) const TABLES: &str = "
     CREATE TABLE blocks (first INTEGER PRIMARY KEY, record BLOB NOT NULL);
-    CREATE TABLE marks (mark INTEGER, last INTEGER, others BLOB, PRIMARY KEY (mark, last)) WITHOUT ROWID;
+    CREATE TABLE marks (
+        mark INTEGER, last INTEGER, others BLOB NOT NULL, PRIMARY KEY (mark, last)
+    ) WITHOUT ROWID;
     CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 ";
 
@@ -181,6 +183,18 @@ pub(super) fn mark_closed(connection: &Connection) -> rusqlite::Result<()> {
 /// Which start of the system this is; the same for all where it does not say.
 fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// How long the write-ahead log is, in bytes, without looking at its file: once a file's times were read, Linux changes them
+/// with the next write, and has them to sync, too.
+pub(super) fn wal_length(connection: &Connection) -> rusqlite::Result<u64> {
+    const HEAD_BYTES: u64 = 24;
+    let mut noop = connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
+    let frames: i64 = noop.query_row([], |row| row.get(1))?;
+    let page: u64 =
+        connection.prepare_cached("PRAGMA page_size")?.query_row([], |row| row.get(0))?;
+    // It has none at first.
+    Ok(u64::try_from(frames).unwrap_or_default().saturating_mul(page + HEAD_BYTES))
 }
 
 /// Begins the write-ahead log anew, and tells whether somebody was in the way. It does not wait for them.

@@ -6,16 +6,18 @@ use rusqlite::{Connection, Row, params};
 
 use super::file;
 use super::postings::Postings;
-use super::recent::Recent;
+use super::recent::{Recent, Turned};
 use crate::mark::Mark;
 
-/// How many rows are looked at in a transaction at least when some may have to go.
+/// How many rows are looked at in a transaction at least when some may have to go, and when many have to.
 const SWEPT_AT_ONCE: usize = 64;
+const SWEPT_WHEN_BEHIND: usize = 512;
 
 /// How many rows are looked at when nothing else is to be done.
 pub(super) const SWEPT_WHEN_IDLE: usize = 8192;
 
-/// How many rows are looked at for each that is put in. One row in six may be of updates that have left.
+/// How many rows are looked at for each that is put in, and when many have to go, for each mark that comes. One row in six
+/// may be of updates that have left.
 const SWEPT_FOR_EACH: usize = 6;
 
 /// The table, as its writer sees it.
@@ -28,8 +30,10 @@ pub(super) struct Marks {
     swept: Option<(i64, i64)>,
     /// Which update was the oldest when the sweep began.
     began_at: u64,
-    /// No row is of an update before this one.
+    /// No row's last update is before this one.
     clean_until: u64,
+    /// Whether more rows had to go than one in six: what comes now takes fewer rows than what has left.
+    is_behind: bool,
 }
 
 /// What a transaction has done with the marks that are in memory: to be noted there once it is committed.
@@ -42,7 +46,7 @@ pub(super) struct Moved {
 
 impl Marks {
     pub(super) fn new() -> Self {
-        Self { swept: None, began_at: 1, clean_until: 1 }
+        Self { swept: None, began_at: 1, clean_until: 1, is_behind: false }
     }
 
     /// Whether there may be rows of updates that have left.
@@ -50,23 +54,24 @@ impl Marks {
         self.clean_until >= oldest
     }
 
-    /// Moves some marks from memory into the table, where so many come with updates from `next` on.
+    /// Moves some marks from memory into the table, where so many come with updates from `first` on.
     pub(super) fn fill(
         connection: &Connection,
         recent: &RwLock<Recent>,
         coming: usize,
         oldest: u64,
-        next: u64,
+        first: u64,
     ) -> rusqlite::Result<Moved> {
         let recent = recent.read();
         if let Some(indexed) = recent.is_due() {
             file::put(connection, "indexed", indexed)?;
-            file::put(connection, "turned", next)?;
+            file::put(connection, "turned", first)?;
             return Ok(Moved { count: 0, turns: true });
         }
         let rows = recent.next_to_move(coming);
         if !rows.is_empty() {
-            // It may be there already, where the log was closed before all of them were.
+            // It may be there already, where the log was closed before all of them were: with the same last update, and no
+            // fewer others.
             let mut insert =
                 connection.prepare_cached("INSERT OR IGNORE INTO marks VALUES (?, ?, ?)")?;
             for row in rows.iter().filter(|row| row.last() >= oldest) {
@@ -76,11 +81,12 @@ impl Marks {
         Ok(Moved { count: rows.len(), turns: false })
     }
 
-    /// Sweeps some rows, where so many were put in.
+    /// Sweeps some rows, where so many marks come and so many rows were put in.
     pub(super) fn sweep(
         &mut self,
         connection: &Connection,
         oldest: u64,
+        coming: usize,
         moved: usize,
         at_least: usize,
     ) -> rusqlite::Result<()> {
@@ -91,7 +97,9 @@ impl Marks {
             self.began_at = oldest;
         }
         let after = self.swept.unwrap_or((i64::MIN, i64::MIN));
-        let count = at_least.max(SWEPT_AT_ONCE).max(moved.saturating_mul(SWEPT_FOR_EACH));
+        let (share, least) =
+            if self.is_behind { (coming, SWEPT_WHEN_BEHIND) } else { (moved, SWEPT_AT_ONCE) };
+        let count = at_least.max(least).max(share.saturating_mul(SWEPT_FOR_EACH));
         let mut rows = connection.prepare_cached(
             "SELECT mark, last FROM marks WHERE (mark, last) > (?, ?) ORDER BY mark, last LIMIT ?",
         )?;
@@ -106,33 +114,39 @@ impl Marks {
             }
         }
         drop(rows);
+        self.is_behind = left.len().saturating_mul(SWEPT_FOR_EACH) > seen;
         let mut delete =
             connection.prepare_cached("DELETE FROM marks WHERE mark = ? AND last = ?")?;
         for (mark, last) in left {
             delete.execute([mark, last])?;
         }
         if seen < count {
-            *self = Self { clean_until: self.began_at, ..Self::new() };
+            *self = Self { clean_until: self.began_at, is_behind: self.is_behind, ..Self::new() };
         }
         Ok(())
     }
 }
 
 impl Moved {
-    /// Notes what has been done, and adds the marks of new updates.
+    /// The rows that are to be moved next, where there is a turn: to make them takes time, in which others may read.
+    pub(super) fn next_rows(self, recent: &RwLock<Recent>) -> Option<Vec<Postings>> {
+        self.turns.then(|| recent.read().rows())
+    }
+
+    /// Notes what has been done, and adds the marks of new updates. Returns what is not needed any more.
     pub(super) fn note<'a>(
         self,
         recent: &mut Recent,
+        next_rows: Option<Vec<Postings>>,
         first: u64,
         new: impl Iterator<Item = &'a [Mark]>,
-    ) {
+    ) -> Option<Turned> {
         recent.have_moved(self.count);
-        if self.turns {
-            recent.turn(first);
-        }
+        let turned = next_rows.map(|rows| recent.turn(rows, first));
         for (seq, marks) in (first..).zip(new) {
             recent.add(marks, seq);
         }
+        turned
     }
 }
 
@@ -187,4 +201,55 @@ fn postings(mark: Mark, row: &Row<'_>) -> rusqlite::Result<Postings> {
     let others = row.get_ref(1)?.as_blob()?;
     Postings::read(mark, row.get(0)?, others)
         .map_err(|bad| rusqlite::Error::FromSqlConversionFailure(1, Type::Blob, bad.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(file::TABLES).unwrap();
+        connection
+    }
+
+    /// The marks of updates, on their way into the file.
+    fn moving(marks: impl Iterator<Item = Mark>) -> RwLock<Recent> {
+        let mut recent = Recent::since(1);
+        for (seq, mark) in (1..).zip(marks) {
+            recent.add(&[mark], seq);
+        }
+        drop(recent.turn(recent.rows(), 10_000));
+        RwLock::new(recent)
+    }
+
+    #[test]
+    fn a_row_that_has_left_in_part_is_put_in() {
+        let (connection, recent) = (table(), moving(std::iter::repeat_n(7, 100)));
+        Marks::fill(&connection, &recent, 100, 50, 10_000).unwrap();
+        let mut found = Vec::new();
+        first(&connection, 7, 50, 1000, 1000, &mut found).unwrap();
+        assert_eq!(found, (50..=100).collect::<Vec<_>>());
+        assert_eq!(last(&connection, 7, 50, 2).unwrap(), [100, 99]);
+    }
+
+    /// Of updates about many topics there are many rows. When they leave and those that come are about one, few rows are put
+    /// in, and what is there must be swept all the same: it takes the room of updates that could be retained.
+    #[test]
+    fn much_that_has_left_is_swept_faster() {
+        const COUNT: usize = 1200;
+        let (connection, recent) = (table(), moving(1..=COUNT as u64));
+        Marks::fill(&connection, &recent, COUNT, 1, 10_000).unwrap();
+        let rows = || {
+            let count = "SELECT count(*) FROM marks";
+            connection.query_row(count, [], |row| row.get::<_, usize>(0)).unwrap()
+        };
+        let mut marks = Marks::new();
+        let mut left = vec![rows()];
+        while !marks.is_clean(5000) {
+            marks.sweep(&connection, 5000, 1, 0, 0).unwrap();
+            left.push(rows());
+        }
+        assert_eq!(left, [1200, 1136, 624, 112, 0]);
+    }
 }

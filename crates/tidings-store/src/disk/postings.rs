@@ -1,20 +1,25 @@
-//! A mark's postings: the updates that have it, some in a row of the file.
+//! A mark's postings: the updates that have it, some to a row of the file.
 //!
 //! A row for each would cost the writer more than all the rest of a commit, where many updates are about few topics.
 
-use bytes::BufMut;
+use std::hash::Hasher;
 
-use super::block::checksum;
+use bytes::BufMut;
+use siphasher::sip::SipHasher13;
+
 use crate::mark::Mark;
 use crate::record::BadRecord;
 
-/// How many updates are in a row at the most: to read one of them is not dear.
-const MAX_SEQS: usize = 512;
+/// How many updates are in a row at the most: as many as go into a page of SQLite's without another for the rest.
+///
+/// A part of the format: rows that are written again, after the log was closed in the middle, must be cut at the same
+/// updates.
+const MAX_SEQS: usize = 240;
 
 /// What a distance, and the checksum after them, takes in a row, in bytes.
 const WORD_BYTES: usize = 4;
 
-/// Some updates with a mark, in order and without another between them. They are some.
+/// Some updates with a mark, in order, and all of those between. They are some.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Postings {
     pub(super) mark: Mark,
@@ -25,8 +30,7 @@ impl Postings {
     /// All updates with a mark, in rows. Where the first ones are missing since they have left, the rows that have no part
     /// in them are the same.
     pub(super) fn rows(mark: Mark, seqs: &[u64]) -> impl Iterator<Item = Self> {
-        let rows: Vec<_> = seqs.rchunks(MAX_SEQS).map(<[u64]>::to_vec).collect();
-        rows.into_iter().rev().map(move |seqs| Self { mark, seqs })
+        seqs.rchunks(MAX_SEQS).rev().map(move |seqs| Self { mark, seqs: seqs.to_vec() })
     }
 
     /// The last of them, which names the row.
@@ -52,10 +56,10 @@ impl Postings {
         };
         let mut bytes = Vec::with_capacity(self.seqs.len() * WORD_BYTES);
         for seq in others {
-            // Those that are collected together are some ten thousand.
+            // What is collected together is far below 4,000,000,000 updates.
             bytes.put_u32_le(u32::try_from(last - seq).unwrap_or(u32::MAX));
         }
-        let sum = checksum(&bytes);
+        let sum = checksum(self.mark, *last, &bytes);
         bytes.put_u32_le(sum);
         bytes
     }
@@ -65,19 +69,32 @@ impl Postings {
         let mut seqs = Vec::with_capacity(others.len() / WORD_BYTES + 1);
         if let Some((distances, sum)) = others.split_last_chunk() {
             let (words, rest) = distances.as_chunks();
-            if !rest.is_empty() || checksum(distances) != u32::from_le_bytes(*sum) {
+            if !rest.is_empty() || checksum(mark, last, distances) != u32::from_le_bytes(*sum) {
                 return Err(BadRecord::Damaged);
             }
             for distance in words {
-                let distance = u32::from_le_bytes(*distance);
-                seqs.push(last.checked_sub(distance.into()).ok_or(BadRecord::Damaged)?);
+                let seq = last.checked_sub(u32::from_le_bytes(*distance).into());
+                seqs.push(seq.ok_or(BadRecord::Damaged)?);
             }
         } else if !others.is_empty() {
             return Err(BadRecord::Damaged);
         }
         seqs.push(last);
+        if !seqs.is_sorted_by(|one, next| one < next) {
+            return Err(BadRecord::Damaged);
+        }
         Ok(Self { mark, seqs })
     }
+}
+
+/// What tells whether a row is what was written.
+fn checksum(mark: Mark, last: u64, distances: &[u8]) -> u32 {
+    let mut hasher = SipHasher13::new();
+    hasher.write(&mark.to_le_bytes());
+    hasher.write(&last.to_le_bytes());
+    hasher.write(distances);
+    let [low @ .., _, _, _, _] = hasher.finish().to_le_bytes();
+    u32::from_le_bytes(low)
 }
 
 /// The seqs from one until another, of some in order.
@@ -133,7 +150,7 @@ mod tests {
         }
 
         #[test]
-        fn no_cut_and_no_changed_byte_is_taken_for_a_row(
+        fn no_cut_no_changed_byte_and_no_other_name_is_taken_for_a_row(
             seqs in seqs(),
             place in any::<prop::sample::Index>(),
             change in 1_u8..,
@@ -145,6 +162,8 @@ mod tests {
             if place > 0 {
                 prop_assert_eq!(Postings::read(7, row.last(), &bytes[..place]), Err(BadRecord::Damaged));
             }
+            prop_assert_eq!(Postings::read(8, row.last(), &bytes), Err(BadRecord::Damaged));
+            prop_assert_eq!(Postings::read(7, row.last() + 1, &bytes), Err(BadRecord::Damaged));
             bytes[place] ^= change;
             prop_assert_eq!(Postings::read(7, row.last(), &bytes), Err(BadRecord::Damaged));
         }
@@ -158,11 +177,14 @@ mod tests {
         }
     }
 
-    /// Rows are kept on disk: another version must read them.
+    /// Rows are kept on disk: another version must read them, and cut them at the same updates.
     #[test]
     fn a_row_reads_for_ever() {
         let bytes = Postings::rows(7, &[1, 2, 300]).next().unwrap().others();
-        assert_eq!(bytes, b"\x2b\x01\0\0\x2a\x01\0\0\xc0\xac\x41\x36");
+        assert_eq!(bytes, b"\x2b\x01\0\0\x2a\x01\0\0\xc3\xe5\x2e\x32");
         assert!(Postings::rows(7, &[5]).next().unwrap().others().is_empty());
+        let seqs: Vec<u64> = (1..=500).collect();
+        let lasts: Vec<_> = Postings::rows(7, &seqs).map(|row| row.last()).collect();
+        assert_eq!(lasts, [20, 260, 500]);
     }
 }

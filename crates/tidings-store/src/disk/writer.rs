@@ -1,6 +1,5 @@
 //! The thread that writes: it takes what waits, commits it as one, shows it, and then tells those who wait.
 
-use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -28,9 +27,6 @@ const SHORT: Duration = Duration::from_millis(10);
 /// How long the writer waits at the most for more to write, when there is some.
 const LINGER: Duration = Duration::from_millis(1);
 
-/// What a commit may write beside its updates, about, in bytes.
-const COMMIT_BYTES: u64 = 64 * 1024;
-
 /// How long after the write-ahead log could not be begun anew that is tried again.
 const BOUND_AGAIN: Duration = Duration::from_secs(5);
 
@@ -45,8 +41,6 @@ pub(super) struct Writer {
     marks: Marks,
     /// Whether the last transaction failed.
     is_failing: bool,
-    /// About how much was written since the length of the write-ahead log was looked at, in bytes.
-    unlooked: u64,
     /// When the write-ahead log may be begun anew again, where somebody was in the way.
     bound_after: Option<Instant>,
     /// Whoever comes next may open the log when all this is done.
@@ -80,7 +74,6 @@ impl Writer {
             kept,
             marks,
             is_failing: false,
-            unlooked: 0,
             bound_after: None,
             directory,
         }
@@ -170,7 +163,7 @@ impl Writer {
         kept.forget(&transaction, &self.config.retention, plan.new as u64)?;
         let (oldest, first) = (kept.oldest, self.kept.next);
         let moved = Marks::fill(&transaction, &self.shared.recent, coming_marks, oldest, first)?;
-        marks.sweep(&transaction, oldest, moved.count, swept_at_least)?;
+        marks.sweep(&transaction, oldest, coming_marks, moved.count, swept_at_least)?;
         kept.bytes = file::used_bytes(&transaction, false)?;
         transaction.commit()?;
         Ok(Done { plan, kept, marks, moved })
@@ -181,14 +174,13 @@ impl Writer {
         let first = self.kept.next;
         (self.kept, self.marks) = (done.kept, done.marks);
         self.remember(first, &mut calls, &done.plan.results);
+        let next_rows = done.moved.next_rows(&self.shared.recent);
         let mut recent = self.shared.recent.write();
         // Who follows goes on meanwhile; who reads waits for the marks.
         self.show();
-        let new = new_entries(&calls, &done.plan.results);
-        done.moved.note(&mut recent, first, new.map(|ready| ready.marks.as_slice()));
+        let new = new_entries(&calls, &done.plan.results).map(|ready| ready.marks.as_slice());
+        let _turned = done.moved.note(&mut recent, next_rows, first, new);
         drop(recent);
-        let bytes: usize = calls.iter().map(|call| call.bytes).sum();
-        self.unlooked += COMMIT_BYTES + bytes as u64;
         // What the calls have brought is freed when everybody knows.
         let mut brought = Vec::with_capacity(calls.len());
         for (Call { done, entries, .. }, results) in calls.into_iter().zip(done.plan.results) {
@@ -268,20 +260,15 @@ impl Writer {
     }
 
     /// Begins the write-ahead log anew when it has become too long: readers that come one after another can keep SQLite from
-    /// doing so by itself. It is not looked at after each commit: once a file's times were read, Linux changes them with the
-    /// next write, and has them to sync, too.
+    /// doing so by itself.
     /// Who reads the file with another program may be in the way: nobody waits for that.
     fn bound_wal(&mut self) {
-        let bytes = wal_bytes(&self.config.retention);
-        if self.unlooked < bytes / 4 || self.bound_after.is_some_and(|after| Instant::now() < after)
-        {
+        if self.bound_after.is_some_and(|after| Instant::now() < after) {
             return;
         }
-        self.unlooked = 0;
-        let limit = 2 * bytes;
-        let wal = self.directory.path.join("log.sqlite-wal");
-        if fs::metadata(wal).is_ok_and(|wal| wal.len() > limit)
-            && let Some(connection) = &self.connection
+        let limit = 2 * wal_bytes(&self.config.retention);
+        if let Some(connection) = &self.connection
+            && file::wal_length(connection).is_ok_and(|length| length > limit)
         {
             let _nobody_reads = self.shared.gate.write();
             let is_first = self.bound_after.is_none();
@@ -343,7 +330,7 @@ pub(super) fn recent(
     };
     add(&mut recent, since, turned)?;
     // As before the log was closed: the same updates share a row.
-    recent.turn(turned);
+    drop(recent.turn(recent.rows(), turned));
     add(&mut recent, turned, next)?;
     Ok(recent)
 }

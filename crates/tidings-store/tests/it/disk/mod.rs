@@ -5,6 +5,7 @@
 //! - `damage`: pages that are not what was written.
 //! - `full`: no room left.
 //! - `retaining`: how much the file takes.
+//! - `moving`: what updates are found by, on its way from memory into the file.
 //! - `model`: any operations in any order, compared with a log in a vector.
 //!
 //! `child` is a process to be killed, or to be given less than others have.
@@ -14,6 +15,7 @@ mod crashing;
 mod damage;
 mod full;
 mod model;
+mod moving;
 mod opening;
 mod retaining;
 

@@ -104,3 +104,18 @@ fn a_newer_log_is_left_to_the_newer_program() {
     assert!(matches!(error, OpenError::Newer { version: 4, known: 3, .. }), "{error:?}");
     assert!(error.to_string().contains("run the newer Tidings"), "{error}");
 }
+
+/// Only logs of releases are read for ever, and none had another format than this one.
+#[test]
+fn a_log_of_a_format_that_no_release_wrote_is_left_alone() {
+    let dir = TempDir::new().unwrap();
+    drop(open(dir.path()).unwrap());
+    let file = dir.path().join("log.sqlite");
+    let edit = rusqlite::Connection::open(&file).unwrap();
+    edit.pragma_update(None, "user_version", 2).unwrap();
+    drop(edit);
+    let before = fs::read(&file).unwrap();
+    let error = refusal(dir.path());
+    assert!(error.to_string().contains("format 2, which no release writes"), "{error}");
+    assert_eq!(fs::read(&file).unwrap(), before);
+}
